@@ -1,0 +1,144 @@
+"""The row: one conversation, its identity and its Arrow schema."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from itertools import pairwise
+from typing import Literal, NamedTuple
+
+import orjson
+import pyarrow as pa
+
+Role = Literal["system", "user", "assistant"]
+ROLES: tuple[Role, ...] = ("system", "user", "assistant")
+
+MESSAGE = pa.struct(
+    [
+        pa.field("role", pa.string(), nullable=False),
+        pa.field("content", pa.string(), nullable=False),
+    ]
+)
+
+SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("messages", pa.list_(pa.field("item", MESSAGE, nullable=False)), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("origin", pa.string(), nullable=False),
+        pa.field("part", pa.int32(), nullable=False),
+        pa.field("teacher", pa.string()),
+        pa.field("language", pa.string()),
+        pa.field("license", pa.string(), nullable=False),
+        pa.field("tokens", pa.int32()),
+        pa.field("meta", pa.string(), nullable=False),
+    ]
+)
+
+
+class Message(NamedTuple):
+    """One turn: who spoke and what was said."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """One row of a dataset.
+
+    Attributes:
+        messages: the turns, in order; every role is one of `ROLES`.
+        source: the recipe's name of the source.
+        origin: the record's identity, stable across builds and cleaning; never a line number.
+        part: 0, or the piece number when one record became several rows.
+        teacher: the model that wrote the assistant turns, when known.
+        language: ISO 639-1, as detected.
+        license: SPDX, or the source's own words.
+        tokens: count under the recipe's encoding; None before counting and under `tokens: none`.
+        meta: a JSON object of what the reader kept.
+    """
+
+    messages: tuple[Message, ...]
+    source: str = ""
+    origin: str = ""
+    part: int = 0
+    teacher: str | None = None
+    language: str | None = None
+    license: str = ""
+    tokens: int | None = None
+    meta: str = "{}"
+
+    @property
+    def id(self) -> str:
+        """Content identity: equal messages, equal id."""
+        return content_id(self.messages)
+
+    @property
+    def key(self) -> str:
+        """`source/origin#part`, as ledger and reports print it."""
+        return f"{self.source}/{self.origin}:{self.part}"
+
+    def texts(self, *roles: str) -> Iterator[str]:
+        """Yield the contents of the turns, of the named roles or of all."""
+        return (text for role, text in self.messages if not roles or role in roles)
+
+    def with_messages(self, messages: Iterable[Message]) -> "Conversation":
+        """Copy with other turns; the token count is forgotten, since it no longer holds."""
+        return replace(self, messages=tuple(messages), tokens=None)
+
+
+def content_id(messages: Sequence[Message]) -> str:
+    """Return 32 hex digits: BLAKE2b-128 of the messages as canonical JSON (RFC 8785).
+
+    Raises:
+        TypeError: a text holds a lone surrogate; readers replace those before rows are made.
+    """
+    plain = [{"content": text, "role": role} for role, text in messages]
+    return blake2b(orjson.dumps(plain), digest_size=16).hexdigest()
+
+
+def to_batch(rows: Sequence[Conversation]) -> pa.RecordBatch:
+    """Lay rows out under `SCHEMA`: one record batch of `len(rows)` rows."""
+    messages = [message for row in rows for message in row.messages]
+    offsets = [0]
+    for row in rows:
+        offsets.append(offsets[-1] + len(row.messages))
+    turns = pa.StructArray.from_arrays(
+        [
+            pa.array([role for role, _ in messages], pa.string()),
+            pa.array([text for _, text in messages], pa.string()),
+        ],
+        fields=list(MESSAGE),
+    )
+    nested = pa.ListArray.from_arrays(
+        pa.array(offsets, pa.int32()), turns, type=SCHEMA.field("messages").type
+    )
+    columns: dict[str, pa.Array] = {
+        "id": pa.array([row.id for row in rows], pa.string()),
+        "messages": nested,
+    }
+    for field in SCHEMA:
+        if field.name not in columns:
+            columns[field.name] = pa.array([getattr(row, field.name) for row in rows], field.type)
+    return pa.RecordBatch.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA)
+
+
+def from_batch(batch: pa.RecordBatch | pa.Table) -> list[Conversation]:
+    """Read rows back; the `id` column is not read, it follows from the messages."""
+    if isinstance(batch, pa.Table):
+        return [row for piece in batch.to_batches() for row in from_batch(piece)]
+    nested = batch.column("messages")
+    turns = nested.values
+    names = {role: role for role in ROLES}  # one string object per role, not one per turn
+    messages = [
+        Message(names.get(role, role), text)
+        for role, text in zip(
+            turns.field("role").to_pylist(), turns.field("content").to_pylist(), strict=True
+        )
+    ]
+    bounds = nested.offsets.to_pylist()
+    rest = [batch.column(name).to_pylist() for name in SCHEMA.names[2:]]
+    return [
+        Conversation(tuple(messages[start:stop]), *values)
+        for (start, stop), *values in zip(pairwise(bounds), *rest, strict=True)
+    ]
