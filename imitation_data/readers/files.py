@@ -1,25 +1,31 @@
 """Source files: finding them, opening them through gzip, zstd and zip, with limits on archives."""
 
-import gzip
 import io
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, cast
+from typing import BinaryIO, Protocol, cast
 
-import zstandard
+import pyarrow as pa
 
 from imitation_data.errors import SourceError
 
 MAX_RATIO = 400  # text packs 3 to 30 times; only a bomb packs more than this
-MAX_MEMBER_BYTES = 256 << 30
+RATIO_APPLIES_AFTER = 64 << 20  # bytes; small files may pack absurdly well
 MAX_MEMBERS = 100_000
-RATIO_APPLIES_AFTER = 64 << 20  # small files may pack absurdly well
-PACKED = (".gz", ".zst")
+BLOCK = 1 << 18  # bytes
+PACKED = {".gz": "gzip", ".zst": "zstd"}
+UNREAD = {".tar", ".tgz", ".7z", ".rar", ".bz2", ".xz", ".lz4", ".br"}
+
+_PIECE = 1 << 16  # bytes; what a damaged archive may take with it just before the damage
+_OPENING = (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError)
+_READING = (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, ValueError)
+_DATASETS_OWN = {"state.json", "dataset_info.json", "dataset_dict.json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +34,8 @@ class SourceFile:
 
     Attributes:
         path: the file on disk.
-        name: its name in messages and in `meta`: relative to the source's path, `/` between folders,
-            `archive.zip!member.json` for archive members.
+        name: its name in messages and in `meta`: relative to the source's path, `/` between
+            folders, `archive.zip!member.json` for archive members.
         member: name inside the archive, or empty.
     """
 
@@ -45,48 +51,55 @@ class SourceFile:
             name = name.with_suffix("")
         return name.suffix.lower()
 
+    @property
+    def packed(self) -> bool:
+        """Whether the bytes on disk are not the bytes that `open` gives."""
+        return bool(self.member) or self.path.suffix.lower() in PACKED
+
     def open(self) -> BinaryIO:
         """Open for reading, unpacked.
 
         Raises:
-            SourceError: the file cannot be opened. Broken or over-sized archives raise it from `read`.
+            SourceError: the file cannot be opened. Damage and over-sized archives are found while
+                reading; `read` raises it then.
         """
         try:
             if self.member:
                 return _open_member(self)
-            raw: BinaryIO = self.path.open("rb")
-        except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+            raw = self.path.open("rb", buffering=BLOCK)
+            codec = PACKED.get(self.path.suffix.lower(), "")
+            return _guarded(raw, codec, self.name, self.path.stat().st_size)
+        except _OPENING as error:
             raise SourceError(f"{self.name}: cannot be opened ({_words(error)})") from error
-        packed = self.path.suffix.lower()
-        size = self.path.stat().st_size
-        if packed == ".gz":
-            return _buffered(cast("BinaryIO", gzip.GzipFile(fileobj=raw)), self.name, size)
-        if packed == ".zst":
-            stream = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
-            return _buffered(cast("BinaryIO", stream), self.name, size)
-        return raw
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
 
 
 class _Guarded(io.RawIOBase):
-    """An unpacking stream whose failures are `SourceError`s and whose output is limited."""
+    """A stream whose failures are `SourceError`s and whose unpacked size is limited."""
 
-    def __init__(self, stream: BinaryIO, name: str, packed_size: int) -> None:
-        self._stream, self._name, self._packed, self._total = stream, name, packed_size, 0
+    def __init__(self, stream: _Readable, below: BinaryIO, name: str, limit: int | None) -> None:
+        self._stream, self._below, self._name, self._limit = stream, below, name, limit
+        self._total = 0
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         try:
-            block = self._stream.read(len(buffer))
-        except (OSError, EOFError, zlib.error, zipfile.BadZipFile, zstandard.ZstdError) as error:
+            block = self._stream.read(min(len(buffer), _PIECE))
+        except SourceError:
+            raise
+        except _READING as error:
+            what = "the file" if self._limit is None else "the compressed data"
             raise SourceError(
-                f"{self._name}: the compressed data is damaged or cut off after {self._total:,} unpacked bytes "
-                f"({_words(error)}); fetch the file again, or unpack what is left of it by hand"
+                f"{self._name}: {what} is damaged or cut off after {self._total:,} bytes "
+                f"({_words(error)}); fetch the file again, or mend it by hand"
             ) from error
         self._total += len(block)
-        limit = max(self._packed * MAX_RATIO, RATIO_APPLIES_AFTER)
-        if self._total > min(limit, MAX_MEMBER_BYTES):
+        if self._limit is not None and self._total > self._limit:
             raise SourceError(
                 f"{self._name}: unpacks to more than {MAX_RATIO} times its size; expected text. "
                 "If it is what you think it is, unpack it by hand and name the unpacked file"
@@ -95,98 +108,142 @@ class _Guarded(io.RawIOBase):
         return len(block)
 
     def close(self) -> None:
-        self._stream.close()
+        self._below.close()
         super().close()
 
 
-def _buffered(stream: BinaryIO, name: str, size: int) -> BinaryIO:
-    return io.BufferedReader(_Guarded(stream, name, size), buffer_size=1 << 18)
+def _guarded(below: BinaryIO, codec: str, name: str, size: int | None) -> BinaryIO:
+    """Wrap an open stream.
+
+    Args:
+        below: the stream as stored; closed with the result.
+        codec: what to unpack it with, or empty.
+        name: for messages.
+        size: bytes before unpacking, which limit those after; None for no limit.
+    """
+    stream: _Readable = below
+    limit = None
+    if codec:
+        # Arrow's streams, unlike zstandard's, tell a cut-off file from one that ends.
+        stream = cast("_Readable", pa.CompressedInputStream(pa.PythonFile(below, mode="r"), codec))
+    elif not isinstance(below, zipfile.ZipExtFile):
+        size = None
+    if size is not None:
+        limit = max(size * MAX_RATIO, RATIO_APPLIES_AFTER)
+    return io.BufferedReader(_Guarded(stream, below, name, limit), buffer_size=BLOCK)
 
 
 def _open_member(file: SourceFile) -> BinaryIO:
-    archive = zipfile.ZipFile(file.path)
-    info = archive.getinfo(file.member)
-    stream = _buffered(cast("BinaryIO", archive.open(info)), file.name, info.compress_size)
-    if not file.member.lower().endswith(PACKED):
-        return stream
-    if file.member.lower().endswith(".gz"):
-        inner = cast("BinaryIO", gzip.GzipFile(fileobj=stream))
-    else:
-        inner = cast(
-            "BinaryIO", zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)
-        )
-    return _buffered(inner, file.name, info.file_size)
+    with zipfile.ZipFile(file.path) as archive:  # the open member keeps the file open
+        info = archive.getinfo(file.member)
+        member = cast("BinaryIO", archive.open(info))
+    # What a header claims about its size is not believed beyond the size of the archive.
+    size = min(info.compress_size, file.path.stat().st_size)
+    stream = _guarded(member, "", file.name, size)
+    codec = PACKED.get(PurePosixPath(file.member).suffix.lower())
+    return _guarded(stream, codec, file.name, size) if codec else stream
 
 
-def find_files(path: Path, suffixes: tuple[str, ...]) -> list[SourceFile]:
+def find_files(
+    path: Path, suffixes: tuple[str, ...], patterns: Sequence[str] = ()
+) -> list[SourceFile]:
     """List the source files under a file, a folder, a glob or a zip archive, in a stable order.
 
     Args:
-        path: what the recipe names. A glob (`*`, `?`, `[`) is used when nothing has that very name.
-        suffixes: the reader's suffixes (`.json`, …). A file named directly is taken whatever its suffix.
+        path: what the recipe names. A glob (`*`, `?`, `[` in the last part) is used when nothing
+            has that very name.
+        suffixes: the reader's suffixes (`.json`, …). A file named directly is taken whatever its
+            suffix; in folders and archives hidden files are left out.
+        patterns: if there are any, files of a folder must match one (`data/*.parquet`; `*` stands
+            for `/` too, as on the Hub).
 
     Raises:
         SourceError: nothing is there, nothing in it fits, or an archive is refused.
     """
+    endings = f"{', '.join(suffixes)} (.gz or .zst may follow, or a .zip hold them)"
     found: list[SourceFile] = []
-    if path.is_dir():
-        for file in sorted(_walk(path), key=lambda file: file.relative_to(path).parts):
-            found += _expand(file, file.relative_to(path).as_posix(), suffixes, named=False)
-        if not found:
-            raise SourceError(
-                f"{path}: the folder holds no file that ends in {', '.join(suffixes)} (.gz, .zst and .zip may follow)"
-            )
-    elif path.is_file():
-        found = _expand(path, path.name, suffixes, named=True)
-    else:
-        for file in sorted(path.parent.glob(path.name)) if path.parent.is_dir() else ():
-            if file.is_file():
-                found += _expand(file, file.name, suffixes, named=True)
-        if not found:
-            raise SourceError(f"{path}: no such file or folder")
+    try:
+        if path.is_dir():
+            for file in sorted(_walk(path), key=lambda file: file.relative_to(path).parts):
+                name = file.relative_to(path).as_posix()
+                if not patterns or matches(name, patterns):
+                    found += _expand(file, name, suffixes, named=False)
+            if not found:
+                matching = f" matches {', '.join(patterns)} and" if patterns else ""
+                raise SourceError(
+                    f"{path}: the folder holds no file that{matching} ends in {endings}"
+                )
+        elif path.is_file():
+            found = _expand(path, path.name, suffixes, named=True)
+        else:
+            for file in sorted(path.parent.glob(path.name)) if path.parent.is_dir() else ():
+                if file.is_file():
+                    found += _expand(file, file.name, suffixes, named=True)
+            if not found:
+                raise SourceError(f"{path}: no such file or folder")
+    except (OSError, ValueError) as error:  # a name with a NUL, a link that points to itself
+        raise SourceError(f"{path}: cannot be looked through ({_words(error)})") from error
     return found
+
+
+def matches(name: str, patterns: Sequence[str]) -> bool:
+    """Whether a file's name fits a pattern, by the Hub's rules: `data/` means all below it."""
+    return any(
+        fnmatchcase(name, f"{pattern}*" if pattern.endswith("/") else pattern)
+        for pattern in patterns
+    )
 
 
 def _walk(folder: Path) -> Iterator[Path]:
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith((".", "__MACOSX"))]
-        yield from (Path(parent, name) for name in names if not name.startswith("."))
+        saved = any(name.endswith(".arrow") for name in names) or "dataset_dict.json" in names
+        for name in names:
+            if not name.startswith(".") and not (saved and name in _DATASETS_OWN):
+                yield Path(parent, name)
 
 
 def _expand(path: Path, name: str, suffixes: tuple[str, ...], *, named: bool) -> list[SourceFile]:
-    file = SourceFile(path, name)
-    if path.suffix.lower() == ".zip":
-        return _members(file, suffixes)
+    # A name the system could not decode must still fit into messages, JSON and Arrow.
+    file = SourceFile(path, name.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+    ending = path.suffix.lower()
+    if ending == ".zip":
+        return _members(file, suffixes, named=named)
+    if named and (ending in UNREAD or file.suffix in UNREAD):
+        raise SourceError(f"{file.name}: this kind of archive is not read; unpack it first")
     return [file] if named or file.suffix in suffixes else []
 
 
-def _members(file: SourceFile, suffixes: tuple[str, ...]) -> list[SourceFile]:
+def _members(file: SourceFile, suffixes: tuple[str, ...], *, named: bool) -> list[SourceFile]:
     try:
         with zipfile.ZipFile(file.path) as archive:
             infos = [info for info in archive.infolist() if not info.is_dir()]
-    except (OSError, zipfile.BadZipFile) as error:
-        raise SourceError(
-            f"{file.name}: is not a readable zip archive ({_words(error)})"
-        ) from error
+    except _OPENING as error:
+        raise SourceError(f"{file.name}: is no readable zip archive ({_words(error)})") from error
     if len(infos) > MAX_MEMBERS:
         raise SourceError(
             f"{file.name}: holds {len(infos):,} files; at most {MAX_MEMBERS:,} are read"
         )
-    members = []
+    members: dict[str, SourceFile] = {}
     for info in infos:
-        inside = PurePosixPath(info.filename)
+        name = info.filename
+        inside = PurePosixPath(name.replace("\\", "/"))
         if inside.is_absolute() or ".." in inside.parts:
             raise SourceError(
-                f"{file.name}: a member's path leaves the archive ({info.filename!r}); expected plain relative paths"
+                f"{file.name}: a member's path leaves the archive ({name[:80]!r}); "
+                "expected plain relative paths"
             )
         if inside.name.startswith(".") or "__MACOSX" in inside.parts:
             continue
-        member = SourceFile(file.path, f"{file.name}!{info.filename}", info.filename)
+        if name in members:
+            raise SourceError(f"{file.name}: two members have the name {name[:80]!r}")
+        shown = name.encode("utf-8", "replace").decode("utf-8")
+        member = SourceFile(file.path, f"{file.name}!{shown}", name)
         if member.suffix in suffixes:
-            members.append(member)
-    if not members:
+            members[name] = member
+    if not members and named:
         raise SourceError(f"{file.name}: holds no file that ends in {', '.join(suffixes)}")
-    return sorted(members, key=lambda member: member.member)
+    return [members[name] for name in sorted(members)]
 
 
 def checksum(path: Path) -> str:

@@ -1,6 +1,6 @@
 """The contract of a reader: a frozen dataclass of named options that reads source files.
 
-The contract suite in `tests/contract/` runs over every reader of the table in `imitation_data.readers`.
+The contract suite in `tests/contract/` runs over every reader of `imitation_data.readers.READERS`.
 """
 
 from collections.abc import Iterator, Sequence

@@ -13,12 +13,13 @@ class Record:
     A record with neither rows nor drops would have vanished, so it is refused.
 
     Attributes:
-        origin: the record's own key, else the hash of its raw bytes; equal for repeats (the runner numbers those).
-        rows: conversations made of it, `part` 0, 1, … in order. Source, licence and teacher may be left
-            empty: the recipe's values are filled in by the runner.
+        origin: the record's own key, else the hash of its raw bytes; equal for repeats (the runner
+            numbers those).
+        rows: conversations made of it, `part` 0, 1, … in order. Source, licence and teacher may be
+            left empty: the recipe's values are filled in by the runner.
         drops: parts of the record that a reader's stated policy leaves out (an empty answer, a
             Discord message that answers nothing): each counts as a row read and dropped.
-        edits: what was changed while reading (`tool_message_dropped`, `lone_surrogate_replaced`, …).
+        edits: what was changed while reading (`tool_message_dropped`, …).
     """
 
     origin: str
@@ -40,7 +41,8 @@ class BadRecord:
         where: file and record, as in `sg_90k.json, record 12 (byte 48,210)`.
         found: what stands there, in at most a few words; no long quotation.
         expected: what should stand there, and what the user can do.
-        origin: the record's own key when it is readable, else the hash of its raw bytes, else `where`.
+        origin: the record's own key when it is readable, else the hash of its raw bytes, else
+            `where`.
     """
 
     where: str

@@ -1,0 +1,179 @@
+"""Commands about stored datasets: show, sample, explain."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import orjson
+import typer
+
+from imitation_data.cli.options import JsonOption, StoreOption
+
+if TYPE_CHECKING:
+    from imitation_data.conversation import Conversation
+    from imitation_data.explanation import Explanation
+    from imitation_data.ledger import Entry
+    from imitation_data.versions.store import Store
+
+REFERENCE = "NAME (its latest version) or NAME@VERSION."
+
+
+def show(
+    dataset: Annotated[str, typer.Argument(help=REFERENCE)],
+    store: StoreOption = None,
+    json: JsonOption = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Show what a version holds: rows, splits, sources, and what every step did."""
+    found = _store(store).find(dataset)
+    manifest: dict[str, Any] = found.manifest
+    steps = manifest["steps"]
+    if json:
+        books = {
+            "read": steps[0]["rows_in"],
+            "kept": manifest["rows"],
+            "dropped": _dropped(steps),
+        }
+        typer.echo(orjson.dumps(manifest | books).decode())
+        return
+    tokens = (
+        f", {manifest['tokens']:,} tokens ({manifest['encoding']})" if manifest["tokens"] else ""
+    )
+    _say(f"{found}  {found.path}")
+    _say(f"{manifest['rows']:,} rows{tokens}; fingerprint {manifest['fingerprint'][:16]}")
+    _say("splits: " + ", ".join(f"{name} {rows:,}" for name, rows in manifest["splits"].items()))
+    for source in manifest["sources"]:
+        license_ = source["license"] or "no licence"
+        words = f"{source['records']:,} records, {source['bad']:,} bad, {license_}"
+        _say(f"source {source['name']} ({source['reader']}): {words}")
+    _say(f"{'step':<24}{'in':>10}{'created':>10}{'dropped':>10}{'out':>10}")
+    for step in steps:
+        label = f"{step['step']} {step['name']}"
+        counts = (step[key] for key in ("rows_in", "created", "dropped", "rows_out"))
+        _say(f"{label:<24}" + "".join(f"{count:>10,}" for count in counts))
+        for reason, count in {**step["drops"], **step["edits"]}.items():
+            kind = "drop" if reason in step["drops"] else "edit"
+            _say(f"    {kind} {reason}: {count:,}")
+
+
+def sample(
+    dataset: Annotated[str, typer.Argument(help=f"{REFERENCE[:-1]}, or a Parquet file.")],
+    count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many rows.")] = 3,
+    seed: Annotated[int, typer.Option("--seed", help="Equal seeds draw equal rows.")] = 0,
+    store: StoreOption = None,
+    json: JsonOption = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Print random rows."""
+    from imitation_data.stored import data_files  # noqa: PLC0415 - keeps --help fast
+    from imitation_data.stored import sample as draw  # noqa: PLC0415
+
+    rows = list(draw(data_files(dataset, _store(store)), count, seed))
+    if json:
+        plain = [_plain(row) | {"split": split} for split, row in rows]
+        typer.echo(orjson.dumps({"rows": plain}).decode())
+        return
+    for split, row in rows:
+        _print_row(split, row)
+
+
+def explain(
+    what: Annotated[
+        str, typer.Argument(help="An origin, a row's id, or a key source/origin:part.")
+    ],
+    dataset: Annotated[
+        str, typer.Option("--in", help=REFERENCE, show_default="the latest of each")
+    ] = "",
+    store: StoreOption = None,
+    json: JsonOption = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Tell everything that happened to a record, kept or dropped."""
+    from dataclasses import asdict  # noqa: PLC0415
+
+    from imitation_data.explanation import explain as find  # noqa: PLC0415 - keeps --help fast
+
+    stories = find(what, dataset, _store(store).root)
+    if json:
+        plain = [
+            {
+                "version": story.version,
+                "source": story.source,
+                "origin": story.origin,
+                "entries": [asdict(entry) for entry in story.entries],
+                "rows": [_plain(row) | {"split": split} for split, row in story.rows],
+                "dropped": [_plain(row) | {"step": step} for step, row in story.dropped],
+            }
+            for story in stories
+        ]
+        typer.echo(orjson.dumps({"records": plain}).decode())
+        return
+    for story in stories:
+        _print_story(story)
+
+
+def _print_story(story: "Explanation") -> None:
+    _say(f"{story.version}: record {story.source}/{story.origin}")
+    for entry in story.entries:
+        _say(f"  step {entry.step} {entry.name}: {_sentence(entry)}")
+    if not story.entries:
+        _say("  no step dropped or edited it")
+    for step, row in story.dropped:
+        _say(f"  part {row.part}, as it was when step {step} dropped it:")
+        _print_row("", row)
+    for split, row in story.rows:
+        _say(f"  part {row.part} is in the version:")
+        _print_row(split, row)
+
+
+def _sentence(entry: "Entry") -> str:
+    what = {
+        "drop": "dropped",
+        "bad_record": "could not be read",
+        "create": "made",
+        "edit": "edited",
+    }
+    words = f"part {entry.part} {what[entry.action]}: {entry.reason}"
+    if entry.action == "edit":
+        words += f" ({entry.count:,} times)"
+    if entry.found:
+        words += f"; found {entry.found}"
+    if entry.limit:
+        words += f"; expected {entry.limit}" if entry.action != "drop" else f"; limit {entry.limit}"
+    if entry.other:
+        words += f"; {'piece of' if entry.action == 'create' else 'lost to'} {entry.other}"
+    return words + (f"; evidence: {entry.evidence}" if entry.evidence else "")
+
+
+def _print_row(split: str, row: "Conversation") -> None:
+    facts = [split, row.key, row.language or "", row.teacher or "", row.license]
+    if row.tokens is not None:
+        facts.append(f"{row.tokens:,} tokens")
+    _say(f"── {row.id}  " + " · ".join(fact for fact in facts if fact))
+    for role, text in row.messages:
+        _say(f"{role}:")
+        _say("\n".join(f"    {line}" for line in text.split("\n")))
+    _say("")
+
+
+def _plain(row: "Conversation") -> dict[str, object]:
+    names = ("id", "source", "origin", "part", "teacher", "language", "license", "tokens", "meta")
+    messages = [{"role": role, "content": text} for role, text in row.messages]
+    return {name: getattr(row, name) for name in names} | {"messages": messages}
+
+
+def _dropped(steps: list[dict[str, Any]]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for step in steps:
+        for reason, count in step["drops"].items():
+            found[reason] = found.get(reason, 0) + count
+    return found
+
+
+def _say(text: str) -> None:
+    from imitation_data.display import terminal  # noqa: PLC0415 - keeps --help fast
+
+    typer.echo(terminal(text))
+
+
+def _store(path: object) -> "Store":
+    from pathlib import Path  # noqa: PLC0415
+
+    from imitation_data.versions.store import Store, default_store  # noqa: PLC0415
+
+    return Store(Path(str(path)) if path is not None else default_store())

@@ -1,0 +1,92 @@
+"""What is wrong with a recipe as a whole, each part of which is right on its own."""
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from imitation_data.checks import Check, LanguageShare, SourceShare, TokenRange
+from imitation_data.dedup.exact import ExactDedup
+from imitation_data.options import nearest
+from imitation_data.rows.language import Language
+from imitation_data.sampling import Mix
+from imitation_data.splits import Split
+
+if TYPE_CHECKING:
+    from imitation_data.recipe import StepUse
+
+
+def contradictions(
+    sources: Sequence[str],
+    steps: Sequence["StepUse"],
+    checks: Sequence[tuple[str, Check]],
+    encoding: str | None,
+) -> list[str]:
+    """List what steps, sources and checks say against one another, as sentences."""
+    problems = [] if sources else ["sources: is empty; expected at least one"]
+    problems += [
+        f"sources: the name {name!r} stands {count} times"
+        for name, count in Counter(sources).items()
+        if count > 1
+    ]
+    for use in steps:
+        problems += _unknown_sources(use, sources)
+    problems += _splits(steps) + _languages(steps)
+    for name, check in checks:
+        problems += [
+            f"check {name}: {problem}" for problem in _check(check, sources, steps, encoding)
+        ]
+    return problems
+
+
+def _unknown_sources(use: "StepUse", sources: Sequence[str]) -> list[str]:
+    named = list(use.sources)
+    if isinstance(use.step, ExactDedup):
+        named += use.step.priority
+    if isinstance(use.step, Mix):
+        named += use.step.shares
+    return [
+        f"steps[{use.number}] {use.type}: no source is called {name!r}"
+        f"{nearest(name, list(sources))}"
+        for name in named
+        if name not in sources
+    ]
+
+
+def _splits(steps: Sequence["StepUse"]) -> list[str]:
+    places = [use.number for use in steps if isinstance(use.step, Split)]
+    if len(places) > 1:
+        return [f"steps[{places[1]}] split: stands in steps[{places[0]}] already; keep one"]
+    if places and places[0] != steps[-1].number:
+        after = steps[places[0]]
+        why = f"{after.type} after it could let one split leak into another"
+        return [f"steps[{places[0]}] split: must be the last step; {why}"]
+    if places and steps[-1].sources:
+        return [f"steps[{places[0]}] split: takes all sources; remove its key 'sources'"]
+    return []
+
+
+def _languages(steps: Sequence["StepUse"]) -> list[str]:
+    kept = [
+        (use, set(use.step.keep))
+        for use in steps
+        if isinstance(use.step, Language) and use.step.keep and not use.sources
+    ]
+    return [
+        f"steps[{second.number}] language: shares no language with steps[{first.number}]"
+        for (first, one), (second, two) in pairwise(kept)
+        if not one & two
+    ]
+
+
+def _check(
+    check: Check, sources: Sequence[str], steps: Sequence["StepUse"], encoding: str | None
+) -> list[str]:
+    if isinstance(check, TokenRange) and encoding is None:
+        return ["counts tokens, but the recipe says tokens: none"]
+    if isinstance(check, SourceShare) and check.source not in sources:
+        return [f"no source is called {check.source!r}{nearest(check.source, list(sources))}"]
+    languages = any(isinstance(use.step, Language) for use in steps)
+    if isinstance(check, LanguageShare) and not languages:
+        return ["no language step labels the rows; add one"]
+    return []

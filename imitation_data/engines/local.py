@@ -1,0 +1,96 @@
+"""The local engine: worker processes on this machine."""
+
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from threading import Thread
+from typing import Self, TypeVar
+
+from imitation_data.errors import BuildError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+AHEAD = 2  # tasks queued for each worker; results wait in order, so this bounds what is held
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass
+class Local:
+    """Runs a function over tasks in worker processes; results come in task order.
+
+    Args:
+        workers: processes; 1 runs in this process.
+
+    Use as a context manager. Workers are spawned, not forked: arrow, polars and fork do not mix.
+    """
+
+    workers: int
+    _pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *rest: object) -> None:
+        if self._pool:
+            self._pool.shutdown(wait=kind is None, cancel_futures=True)
+            self._pool = None
+
+    def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
+        """Yield `function(task)` for each task, in order; the first failure stops the map.
+
+        Raises:
+            BuildError: a worker process died.
+        """
+        if self.workers == 1:
+            for task in tasks:
+                yield function(task)
+            return
+        waiting: deque[Future[Result]] = deque()
+        left = iter(tasks)
+        try:
+            pool = self._started()
+            for task in left:
+                waiting.append(pool.submit(function, task))
+                if len(waiting) > self.workers * AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        except BrokenProcessPool as error:
+            raise BuildError(
+                "a worker process died: out of memory, killed from outside, or this was called "
+                'from a script without `if __name__ == "__main__":`. Run again to resume; '
+                "`--workers 1` needs the least memory and starts no processes"
+            ) from error
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    def _started(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(self.workers, context, initializer=_settle)
+        return self._pool
+
+
+def _settle() -> None:
+    """Leave Ctrl-C to the parent, and end when the parent is gone, even by SIGKILL."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)

@@ -1,0 +1,395 @@
+"""A recipe: a frozen value read from YAML and checked whole before any data is read.
+
+name: sharegpt-mix
+description: Broad-coverage imitation mix
+license: CC-BY-NC-4.0
+seed: 7
+tokens: cl100k_base          # or none
+sources:
+  - name: sharegpt
+    reader: sharegpt
+    path: sample/sharegpt
+    license: CC0-1.0
+    options: {tools: drop}
+steps:
+  - type: markdown
+    sources: [sharegpt]
+  - type: language
+    keep: [en]
+  - type: exact_dedup
+    level: first_user
+  - type: split
+    shares: {train: 0.98, test: 0.02}
+checks:
+  - type: min_rows
+    rows: 100
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from imitation_data.checks import CHECKS, Check
+from imitation_data.contradictions import contradictions
+from imitation_data.dataset_step import DatasetStep
+from imitation_data.dedup.exact import ExactDedup
+from imitation_data.errors import RecipeError, SourceError
+from imitation_data.options import key_problems, make, nearest
+from imitation_data.readers import READERS, find_files
+from imitation_data.readers.reader import Reader
+from imitation_data.rows import ROW_STEPS
+from imitation_data.rows.step import RowStep
+from imitation_data.rows.tokens import Tokens
+from imitation_data.sampling import Mix, Sample
+from imitation_data.splits import Split
+from imitation_data.yaml_file import dump_yaml, load_yaml
+
+DATASET_STEPS: Mapping[str, type[DatasetStep]] = {
+    "exact_dedup": ExactDedup,
+    "sample": Sample,
+    "mix": Mix,
+    "split": Split,
+}
+NO_TOKENS = "none"
+NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,94}[a-z0-9])?")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where rows come from: a local path, or files of a Hub dataset at a pinned revision.
+
+    Attributes:
+        name: as reports and the `source` column have it.
+        reader: name in `READERS`.
+        path: file, folder, glob or archive; relative paths start at the recipe's folder.
+        hub: `org/name` of a Hub dataset, instead of `path`.
+        revision: tag, branch or commit of the Hub dataset; required with `hub`.
+        files: which files of the Hub dataset, as a glob.
+        license: SPDX, or the source's own words; a record that names its own keeps it.
+        teacher: model that wrote the assistant turns; a record that names its own keeps it.
+        bad_records: `stop` at the first record that cannot be read, or `drop` and count them.
+        options: the reader's own options.
+    """
+
+    name: str
+    reader: str
+    path: str = ""
+    hub: str = ""
+    revision: str = ""
+    files: str = ""
+    license: str = ""
+    teacher: str = ""
+    bad_records: Literal["stop", "drop"] = "stop"
+    options: Mapping[str, object] | None = None
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name):
+            raise ValueError(
+                f"name is {self.name!r}; expected lower-case letters, digits, '-', '_' and '.'"
+            )
+        if bool(self.path) == bool(self.hub):
+            raise ValueError("a source has either path or hub")
+        if self.hub and not self.revision:
+            raise ValueError("hub needs revision: a tag or a commit, so that a rebuild is the same")
+
+
+@dataclass(frozen=True)
+class BoundSource:
+    """A source with its reader made and its path resolved."""
+
+    settings: Source
+    reader: Reader
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.settings.name
+
+
+@dataclass(frozen=True)
+class StepUse:
+    """One step of a recipe.
+
+    Attributes:
+        number: 1 for the first; 0 is reading.
+        type: name in `ROW_STEPS` or `DATASET_STEPS`.
+        step: the step itself.
+        sources: names of the sources it applies to; empty for all.
+    """
+
+    number: int
+    type: str
+    step: RowStep | DatasetStep
+    sources: tuple[str, ...] = ()
+
+    @property
+    def options(self) -> dict[str, object]:
+        """The step's options as plain values, defaults included."""
+        return plain_options(self.step)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to build; see the module for the YAML form."""
+
+    name: str
+    sources: tuple[BoundSource, ...]
+    steps: tuple[StepUse, ...] = ()
+    checks: tuple[tuple[str, Check], ...] = ()
+    description: str = ""
+    license: str = ""
+    seed: int = 0
+    tokens: str = NO_TOKENS
+    folder: Path = Path()
+
+    @property
+    def encoding(self) -> str | None:
+        """The encoding that `tokens` counts under, or None."""
+        return None if self.tokens == NO_TOKENS else self.tokens
+
+    def resolved(self) -> dict[str, object]:
+        """The recipe as plain values with every default filled in, and no path of this machine."""
+        return {
+            "name": self.name,
+            "description": self.description,
+            "license": self.license,
+            "seed": self.seed,
+            "tokens": self.tokens,
+            "sources": [
+                _without_empty(asdict(source.settings))
+                | {"path": _portable(source.settings.path), "options": plain_options(source.reader)}
+                for source in self.sources
+            ],
+            "steps": [
+                {"type": use.type}
+                | ({"sources": list(use.sources)} if use.sources else {})
+                | use.options
+                for use in self.steps
+            ],
+            "checks": [{"type": name} | plain_options(check) for name, check in self.checks],
+        }
+
+    def yaml(self) -> str:
+        """The resolved recipe as YAML."""
+        return dump_yaml(self.resolved())
+
+
+def _portable(path: str) -> str:
+    return Path(path).name if Path(path).is_absolute() else path
+
+
+def _without_empty(table: Mapping[str, object]) -> dict[str, object]:
+    return {key: value for key, value in table.items() if value not in ("", None)}
+
+
+def plain_options(value: object) -> dict[str, object]:
+    """A frozen dataclass as plain lists, dicts, strings and numbers."""
+    if not is_dataclass(value) or isinstance(value, type):
+        raise TypeError(f"{value!r} is not a value with options")
+    return {field.name: _plain(getattr(value, field.name)) for field in fields(value) if field.init}
+
+
+def _plain(value: object) -> object:
+    if is_dataclass(value):
+        return plain_options(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+@dataclass
+class _Reading:
+    """One pass over the tables of a recipe; collects problems instead of stopping at the first."""
+
+    folder: Path
+    problems: list[str]
+
+    def table(self, value: object, where: str) -> dict[str, object] | None:
+        if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+            return value
+        self.problems.append(f"{where}: expected a table of keys and values, found {_kind(value)}")
+        return None
+
+    def tables(self, value: object, where: str) -> list[tuple[str, dict[str, object]]]:
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            self.problems.append(f"{where}: expected a list, found {_kind(value)}")
+            return []
+        places = ((f"{where}[{number}]", item) for number, item in enumerate(value, start=1))
+        read = ((place, self.table(item, place)) for place, item in places)
+        return [(place, table) for place, table in read if table is not None]
+
+    def add(self, where: str, problems: list[str]) -> None:
+        self.problems += [f"{where}: {problem}" for problem in problems]
+
+    def source(self, table: dict[str, object], where: str) -> BoundSource | None:
+        if isinstance(table.get("name"), str):
+            where = f"{where} {table['name']!r}"
+        settings, problems = make(Source, table)
+        self.add(where, problems)
+        name = table.get("reader")
+        if isinstance(name, str) and name not in READERS:
+            self.add(where, [f"unknown reader {name!r}{nearest(name, list(READERS))}"])
+        if settings is None or settings.reader not in READERS:
+            return None
+        reader, problems = make(READERS[settings.reader], dict(settings.options or {}))
+        self.add(f"{where} options", problems)
+        path = self.folder / settings.path
+        if settings.path and reader is not None:
+            try:
+                find_files(path, reader.SUFFIXES)
+            except SourceError as error:
+                self.add(where, [f"path: {error}"])
+        return BoundSource(settings, reader, path) if reader is not None else None
+
+    def step(self, table: dict[str, object], where: str, encoding: str | None) -> StepUse | None:
+        kinds = {**ROW_STEPS, **DATASET_STEPS}
+        rest = dict(table)
+        name = rest.pop("type", None)
+        only = rest.pop("sources", [])
+        if not isinstance(name, str) or name not in kinds:
+            known = nearest(str(name), list(kinds))
+            self.add(
+                where, ["missing key 'type'" if name is None else f"unknown step {name!r}{known}"]
+            )
+            return None
+        if not isinstance(only, list) or not all(isinstance(item, str) for item in only):
+            self.add(f"{where} {name}", [f"sources: expected a list of names, found {_kind(only)}"])
+            only = []
+        takes = {field.name for field in fields(kinds[name])}
+        if "encoding" in takes and "encoding" not in rest and encoding:
+            rest["encoding"] = encoding
+        elif (
+            "encoding" in takes and "encoding" not in rest and any("tokens" in key for key in rest)
+        ):
+            self.add(f"{where} {name}", ["counts tokens, but the recipe says tokens: none"])
+            return None
+        step, problems = make(kinds[name], rest)
+        self.add(f"{where} {name}", problems)
+        return StepUse(0, name, step, tuple(only)) if step is not None else None
+
+    def check(self, table: dict[str, object], where: str) -> tuple[str, Check] | None:
+        rest = dict(table)
+        name = rest.pop("type", None)
+        if not isinstance(name, str) or name not in CHECKS:
+            known = nearest(str(name), list(CHECKS))
+            self.add(
+                where, ["missing key 'type'" if name is None else f"unknown check {name!r}{known}"]
+            )
+            return None
+        check, problems = make(CHECKS[name], rest)
+        self.add(f"{where} {name}", problems)
+        return (name, check) if check is not None else None
+
+
+@dataclass(frozen=True)
+class _Head:
+    """The keys of a recipe beside its lists."""
+
+    name: str
+    description: str = ""
+    license: str = ""
+    seed: int = 0
+    tokens: str = NO_TOKENS
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name):
+            raise ValueError(
+                f"name is {self.name!r}; expected lower-case letters, digits, '-', '_' and '.'"
+            )
+
+
+LISTS = ("sources", "steps", "checks")
+
+
+def parse_recipe(value: object, folder: Path, where: str = "recipe") -> Recipe:
+    """Make a recipe from plain values, as YAML gives them.
+
+    Args:
+        value: the tables.
+        folder: where relative paths start.
+        where: what error messages call the recipe.
+
+    Raises:
+        RecipeError: with every problem there is, not only the first.
+    """
+    reading = _Reading(folder, [])
+    table = reading.table(value, "recipe")
+    if table is None:
+        raise RecipeError(reading.problems, where)
+    known = [field.name for field in fields(_Head)]
+    reading.problems += key_problems(table, [*known, *LISTS], ["name", "sources"])
+    head, problems = make(_Head, {key: table[key] for key in known if key in table})
+    reading.problems += [problem for problem in problems if not problem.startswith("missing")]
+    tokens = str(table.get("tokens", NO_TOKENS))
+    encoding = None if tokens == NO_TOKENS else tokens
+    sources = [
+        reading.source(item, place)
+        for place, item in reading.tables(table.get("sources"), "sources")
+    ]
+    steps = [
+        reading.step(item, place, encoding)
+        for place, item in reading.tables(table.get("steps"), "steps")
+    ]
+    checks = [
+        reading.check(item, place) for place, item in reading.tables(table.get("checks"), "checks")
+    ]
+    names = [
+        str(item.get("name")) for _, item in _Reading(folder, []).tables(table.get("sources"), "")
+    ]
+    uses = _numbered([use for use in steps if use is not None], encoding)
+    kept = tuple(filter(None, checks))
+    reading.problems += contradictions(names, uses, kept, encoding)
+    if reading.problems or head is None:
+        raise RecipeError(reading.problems, where)
+    bound = tuple(source for source in sources if source is not None)
+    return Recipe(
+        head.name, bound, uses, kept, head.description, head.license, head.seed, head.tokens, folder
+    )
+
+
+def _numbered(uses: list[StepUse], encoding: str | None) -> tuple[StepUse, ...]:
+    """Number the steps, after adding the count of tokens where texts no longer change."""
+    if encoding is not None and not any(use.type == "tokens" for use in uses):
+        last = max((place for place, use in enumerate(uses) if use.type in ROW_STEPS), default=-1)
+        uses.insert(last + 1, StepUse(0, "tokens", Tokens(encoding)))
+    return tuple(replace(use, number=number) for number, use in enumerate(uses, start=1))
+
+
+def load_recipe(path: str | Path, paths: Mapping[str, str] | None = None) -> Recipe:
+    """Read a recipe file, or the `recipe.yaml` of a folder.
+
+    Args:
+        path: the file or folder.
+        paths: other paths for some sources, by source name (relative to the working folder).
+
+    Raises:
+        RecipeError: the file cannot be read, or is wrong: all its problems at once.
+    """
+    path = Path(path)
+    file = path / "recipe.yaml" if path.is_dir() else path
+    value = load_yaml(file)
+    for name, other in (paths or {}).items():
+        _redirect(value, name, str(Path(other).absolute()), str(file))
+    return parse_recipe(value, file.parent, str(file))
+
+
+def _redirect(value: object, name: str, path: str, where: str) -> None:
+    sources = value.get("sources") if isinstance(value, dict) else None
+    tables = [item for item in sources or () if isinstance(item, dict)]
+    for table in tables:
+        if table.get("name") == name:
+            table["path"] = path
+            return
+    known = [str(table.get("name")) for table in tables]
+    raise RecipeError([f"no source is called {name!r}{nearest(name, known)}"], where)
+
+
+def _kind(value: object) -> str:
+    kinds = {dict: "a table", list: "a list", str: "text", type(None): "nothing"}
+    return kinds.get(type(value), repr(value))

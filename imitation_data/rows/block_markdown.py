@@ -1,0 +1,109 @@
+"""Blocks as Markdown: code fences, lists, quotes, tables, and the lines between them."""
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+_LINE = re.compile(r"^(?=[^\n])", re.MULTILINE)
+_RULES = {"left": ":---", "right": "---:", "center": ":---:"}
+
+
+class Block(NamedTuple):
+    """A finished block.
+
+    Attributes:
+        kind: paragraph, heading, code, quote, list, table, rule or math.
+        text: its Markdown, without a line break at the end.
+        marker: of a list, its bullet or the delimiter behind its numbers.
+    """
+
+    kind: str
+    text: str
+    marker: str = ""
+
+
+def join(blocks: Sequence[Block], *, tight: bool = False) -> str:
+    """Write blocks one under the other; `tight` spares blank lines where it can."""
+    if not blocks:
+        return ""
+    parts = [blocks[0].text]
+    for before, block in pairwise(blocks):
+        parts += ["\n" if tight and _may_touch(before, block) else "\n\n", block.text]
+    return "".join(parts)
+
+
+def _may_touch(before: Block, block: Block) -> bool:
+    """Whether two blocks stay apart without a blank line between them."""
+    if "math" in (before.kind, block.kind) or block.kind == "table":
+        return False
+    if block.kind == "paragraph":
+        return before.kind in {"code", "heading", "rule"}
+    if block.kind == "list" and before.kind == "paragraph":
+        return block.marker in "-*" or block.text.startswith(("1.", "1)"))
+    return True
+
+
+def write_heading(level: int, blocks: Sequence[Block]) -> str:
+    """Write a heading of one line."""
+    text = " ".join(block.text.replace("\n", " ") for block in blocks)
+    return f"{'#' * level} " + re.sub(r"(?<= )(#+)$", r"\\\1", text)  # trailing ones are no text
+
+
+def write_code(code: str, language: str) -> str:
+    """Write a fence longer than any the code holds; the code is kept byte for byte."""
+    fence = "`" * (1 + max((len(run) for run in re.findall("`{3,}", code)), default=2))
+    end = "" if code.endswith("\n") or not code else "\n"
+    return f"{fence}{language}\n{code}{end}{fence}"
+
+
+def write_quote(blocks: Sequence[Block]) -> str:
+    """Write a block quote."""
+    return "\n".join(f"> {line}" if line else ">" for line in join(blocks).split("\n"))
+
+
+def write_list(
+    items: Sequence[Sequence[Block]],
+    start: int | None,
+    before: Block | None,
+    *,
+    loose: bool,
+) -> Block:
+    """Write a list.
+
+    Args:
+        items: the blocks of each item.
+        start: number of the first item; None for bullets.
+        before: the block in front. If it is a list of the same kind, this one takes the other
+            marker, since with the same one they would read as one list.
+        loose: whether blank lines stand between the items.
+    """
+    marker, other = "-*" if start is None else ".)"
+    if before and before.marker == marker:
+        marker = other
+    lines = []
+    for offset, blocks in enumerate(items):
+        head = f"{marker} " if start is None else f"{start + offset}{marker} "
+        text = _LINE.sub(" " * len(head), join(blocks, tight=not loose))[len(head) :]
+        lines.append(head + text if text else head.rstrip())
+    return Block("list", ("\n\n" if loose else "\n").join(lines), marker)
+
+
+def write_cell(blocks: Sequence[Block]) -> str:
+    """Write a table cell: one line, its pipes escaped."""
+    lines = "\n".join(block.text for block in blocks).replace("|", "\\|").split("\n")
+    return "<br>".join(line.strip() for line in lines if line.strip())
+
+
+def write_table(rows: Sequence[Sequence[str]], aligns: Sequence[str]) -> str:
+    """Write a pipe table (GitHub Flavored Markdown 4.10); the first row is its header.
+
+    Args:
+        rows: cells by row; short rows are filled up.
+        aligns: left, right, center or "", for the columns of the first row.
+    """
+    full = [list(row) for row in rows if row]
+    width = max(map(len, full))
+    rules = [_RULES.get(align, "---") for align in aligns[:width]]
+    full.insert(1, rules + ["---"] * (width - len(rules)))
+    return "\n".join("| " + " | ".join(row + [""] * (width - len(row))) + " |" for row in full)

@@ -1,0 +1,384 @@
+"""The runner: recipe to version. The only place that knows the order of things.
+
+    sources --read--> shards --row steps--> shards --dataset step--> selections --> ... --> version
+
+Neighbouring row steps run as one stage, so that a row is unpacked once. A dataset step leaves the
+shards where they are and writes which of their rows still count. Every stage lies in a folder
+named by a digest of all that it was made from, so a killed build goes on where it was and a changed
+recipe repeats only what follows the change.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from itertools import groupby
+from pathlib import Path
+from typing import cast
+
+from imitation_data.dataset_step import DatasetStep
+from imitation_data.engines.local import Local, cores
+from imitation_data.errors import BuildError, CheckError, StepError
+from imitation_data.readers import find_files
+from imitation_data.readers.files import SourceFile, checksum
+from imitation_data.recipe import BoundSource, Recipe, StepUse, load_recipe, plain_options
+from imitation_data.report.facts import Facts
+from imitation_data.report.summary import CheckResult, SourceFact
+from imitation_data.stages.books import Books
+from imitation_data.stages.finish import (
+    LedgerFile,
+    Measured,
+    MeasureTask,
+    judge,
+    measure_shard,
+)
+from imitation_data.stages.read import Unit, number_repeats, read_unit
+from imitation_data.stages.rows import RowsTask, run_rows
+from imitation_data.stages.select import ApplyTask, NarrowTask, apply_decision, apply_tasks, narrow
+from imitation_data.stages.select import decide as decide_rows
+from imitation_data.stages.shards import CHARACTERS, ROWS, Shard, read_table
+from imitation_data.stages.stage import digest, library_versions
+from imitation_data.stages.version import Draft, write_version
+from imitation_data.versions.store import Store, StoredVersion, default_store
+
+Progress = Callable[[str, int, int, int], None]
+"""Called with a stage's name, its finished and all tasks, and the rows done so far."""
+
+READ_REVISION = 1
+ONE_SPLIT = ("train",)
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build came to.
+
+    Attributes:
+        stored: the version, new or standing.
+        new: whether this build wrote it; False when nothing changed.
+        read, kept: rows read and rows in the version.
+        dropped: rows dropped, by reason.
+        seconds: time of the whole build; and of each step over all workers, by name.
+    """
+
+    stored: StoredVersion
+    new: bool
+    read: int
+    kept: int
+    dropped: dict[str, int]
+    seconds: float
+    step_seconds: dict[str, float]
+
+
+@dataclass
+class _State:
+    """What lies on disk between two stages."""
+
+    keys: list[str] = field(default_factory=list)
+    shards: list[Shard] = field(default_factory=list)
+    books: dict[int, Books] = field(default_factory=dict)
+    ledgers: list[LedgerFile] = field(default_factory=list)
+    sources: list[SourceFact] = field(default_factory=list)
+    files: dict[str, list[dict[str, object]]] = field(default_factory=dict)
+    splits: tuple[str, ...] = ONE_SPLIT
+    notes: dict[int, str] = field(default_factory=dict)
+    stages: list[str] = field(default_factory=list)
+
+
+def build(
+    recipe: Recipe | str | Path,
+    *,
+    store: str | Path | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Built:
+    """Build a recipe into a version in the store.
+
+    The same inputs give the same bytes, whatever the number of workers. A build that was killed
+    resumes when it is run again.
+
+    Args:
+        recipe: a recipe, its file, or the folder with its `recipe.yaml`.
+        store: folder of versions; `$IMITATION_STORE` or `./store` when not given.
+        workers: worker processes; all cores when not given. With more than one, a script needs
+            the usual `if __name__ == "__main__":`.
+        progress: called as work is done.
+
+    Raises:
+        RecipeError: the recipe is wrong.
+        SourceError: a source cannot be read, or holds a bad record under `bad_records: stop`.
+        StepError: a step cannot do its work.
+        CheckError: a check refused the rows; no version is written.
+        StoreError: the store cannot be written, or the dataset is being built already.
+        BuildError: a worker died, or the disk is full.
+    """
+    made = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
+    where = Store(Path(store) if store is not None else default_store())
+    with where.locked(made.name) as folder, Local(workers or cores()) as engine:
+        return _Run(made, where, folder, engine, progress or _silent).run()
+
+
+def _silent(stage: str, finished: int, tasks: int, rows: int) -> None:
+    del stage, finished, tasks, rows
+
+
+@dataclass
+class _Run:
+    """One build."""
+
+    recipe: Recipe
+    store: Store
+    folder: Path
+    engine: Local
+    progress: Progress
+
+    def run(self) -> Built:
+        started = time.perf_counter()
+        state = _State()
+        for number, source in enumerate(self.recipe.sources):
+            self._read(state, number, source)
+        state.books[0].check("read")
+        for whole, uses in groupby(
+            self.recipe.steps, lambda use: isinstance(use.step, DatasetStep)
+        ):
+            for group in [[use] for use in uses] if whole else [list(uses)]:
+                (self._select if whole else self._rows)(state, tuple(group))
+                for use in group:
+                    state.books[use.number].check(f"{use.number} {use.type}")
+        measured, facts, checks = self._measure(state)
+        stored, new = write_version(self._draft(state, measured, facts, checks))
+        dropped = [books.drops for books in state.books.values()]
+        return Built(
+            stored,
+            new,
+            state.books[0].rows_in,
+            facts.total.rows,
+            dict(sum(dropped, Counter())),
+            time.perf_counter() - started,
+            {self._label(number): books.seconds for number, books in state.books.items()},
+        )
+
+    def _label(self, number: int) -> str:
+        return f"{number} {self.recipe.steps[number - 1].type}" if number else "0 read"
+
+    def _read(self, state: _State, number: int, source: BoundSource) -> None:
+        path, commit = _fetched(source)
+        files = find_files(path, source.reader.SUFFIXES)
+        sums = {file.path: checksum(file.path) for file in files}
+        listed: list[dict[str, object]] = [
+            {"name": file.name, "sha256": sums[file.path]} for file in files
+        ]
+        key = digest([number, READ_REVISION, ROWS, CHARACTERS, _identity(source), listed])
+        folder = self.folder / f"read-{number:02d}-{key[:16]}"
+        units = [
+            self._unit(source, f"{number:02d}-{place:05d}", group, folder)
+            for place, group in enumerate(
+                [files] if source.reader.TOGETHER else [[f] for f in files]
+            )
+        ]
+        results = []
+        rows = 0
+        for done, result in enumerate(self.engine.map(read_unit, units), start=1):
+            results.append(result)
+            rows += Books.from_json(result["books"]).rows_out
+            self.progress(f"read {source.name}", done, len(units), rows)
+        repeats = number_repeats(folder, [unit.name for unit in units])
+        for unit, result in zip(units, results, strict=True):
+            state.books.setdefault(0, Books()).add(Books.from_json(result["books"]))
+            mine = repeats.get(unit.name, {})
+            for plain in cast("list[object]", result["shards"]):
+                shard = _with_repeats(Shard.from_json(plain, self.folder), mine)
+                state.ledgers.append(LedgerFile(folder / f"{shard.name}.ledger", mine))
+                if shard.rows:
+                    state.shards.append(shard)
+        state.keys.append(key)
+        state.stages.append(folder.name)
+        state.files[source.name] = listed
+        state.sources.append(_source_fact(source, files, sums, commit, results))
+
+    def _unit(
+        self, source: BoundSource, name: str, files: Sequence[SourceFile], folder: Path
+    ) -> Unit:
+        settings = source.settings
+        drop = settings.bad_records == "drop"
+        words = (settings.license, settings.teacher, drop)
+        return Unit(name, source.name, source.reader, tuple(files), *words, folder)
+
+    def _rows(self, state: _State, uses: tuple[StepUse, ...]) -> None:
+        folder = self._stage(state, "rows", uses)
+        tasks = [RowsTask(shard, uses, folder) for shard in state.shards]
+        label = ", ".join(use.type for use in uses)
+        shards: list[Shard] = []
+        rows = 0
+        for task, result in zip(tasks, self.engine.map(run_rows, tasks), strict=True):
+            shard = Shard.from_json(result["shard"], self.folder)
+            for number, books in cast("dict[str, object]", result["books"]).items():
+                state.books.setdefault(int(number), Books()).add(Books.from_json(books))
+            state.ledgers.append(LedgerFile(folder / f"{shard.name}.ledger", {}))
+            shards.append(shard)
+            rows += task.shard.rows
+            self.progress(label, len(shards), len(tasks), rows)
+        for use in uses:
+            state.books.setdefault(use.number, Books())
+        state.shards = [shard for shard in shards if shard.rows]
+
+    def _select(self, state: _State, uses: tuple[StepUse, ...]) -> None:
+        (use,) = uses
+        folder = self._stage(state, use.type, uses)
+        started = time.perf_counter()
+        tasks = [NarrowTask(shard, use, folder) for shard in state.shards]
+        narrowed = []
+        for path in self.engine.map(narrow, tasks):
+            narrowed.append(path)
+            self.progress(f"{use.type}: comparing", len(narrowed), len(tasks), 0)
+        names = [source.name for source in self.recipe.sources]
+        books = state.books.setdefault(use.number, Books())
+        if not narrowed:
+            return
+        decision = decide_rows(use, narrowed, names, f"{self.recipe.seed}/{use.type}")
+        books.seconds = time.perf_counter() - started
+        state.splits = decision.splits or state.splits
+        state.notes[use.number] = decision.note
+        apply = apply_tasks(use, state.shards, decision, folder)
+        self._apply(state, apply, books, folder, use.type)
+
+    def _apply(
+        self, state: _State, tasks: Iterator[ApplyTask], books: Books, folder: Path, label: str
+    ) -> None:
+        shards: list[Shard] = []
+        for result in self.engine.map(apply_decision, tasks):
+            shard = Shard.from_json(result["shard"], self.folder)
+            books.add(Books.from_json(result["books"]))
+            state.ledgers.append(LedgerFile(folder / f"{shard.name}.ledger", {}))
+            shards.append(shard)
+            self.progress(label, len(shards), len(state.shards), books.rows_in)
+        state.shards = [shard for shard in shards if shard.rows]
+
+    def _stage(self, state: _State, label: str, uses: Sequence[StepUse]) -> Path:
+        """The folder of a stage, named by all that its output follows from."""
+        steps = [
+            [
+                use.type,
+                use.options,
+                use.sources,
+                use.step.REVISION,
+                library_versions(use.step.LIBRARIES),
+            ]
+            for use in uses
+        ]
+        numbers = [use.number for use in uses]
+        key = digest([state.keys, self.recipe.seed, label, numbers, steps])
+        state.keys = [key]
+        state.stages.append(f"{uses[0].number:02d}-{label}-{key[:16]}")
+        return self.folder / state.stages[-1]
+
+    def _measure(self, state: _State) -> tuple[list[Measured], Facts, tuple[CheckResult, ...]]:
+        if not state.shards:
+            raise StepError(
+                "no row is left: every row was dropped; `imitation-data build --json` and the "
+                f"ledgers under {self.folder} say by which step"
+            )
+        counted = self.recipe.encoding is not None
+        tasks = [
+            MeasureTask(shard, state.splits, self.recipe.checks, counted) for shard in state.shards
+        ]
+        measured = []
+        rows = 0
+        for one in self.engine.map(measure_shard, tasks):
+            measured.append(one)
+            rows += one.facts.total.rows
+            self.progress("check", len(measured), len(tasks), rows)
+        facts, results = judge(measured, self.recipe.checks)
+        failed = [result for result in results if not result.passed]
+        if failed:
+            raise CheckError(_refusal(failed))
+        last = max(state.books)
+        if facts.total.rows != state.books[last].rows_out:
+            raise BuildError(
+                f"{facts.total.rows:,} rows would be written, {state.books[last].rows_out:,} came "
+                "out of the last step; this is a fault of imitation-data, please report it"
+            )
+        return measured, facts, results
+
+    def _draft(
+        self,
+        state: _State,
+        measured: Sequence[Measured],
+        facts: Facts,
+        checks: tuple[CheckResult, ...],
+    ) -> Draft:
+        return Draft(
+            recipe=self.recipe,
+            store=self.store,
+            engine=self.engine,
+            shards=tuple(state.shards),
+            measured=tuple(measured),
+            splits=state.splits,
+            facts=facts,
+            checks=checks,
+            books=state.books,
+            notes=state.notes,
+            sources=tuple(state.sources),
+            files=state.files,
+            ledgers=tuple(state.ledgers),
+            stages=tuple(state.stages),
+        )
+
+
+def _fetched(source: BoundSource) -> tuple[Path, str]:
+    if not source.settings.hub:
+        return source.path, ""
+    from imitation_data.readers.hub import fetch  # noqa: PLC0415 - imports the Hub's client
+
+    settings = source.settings
+    found: tuple[Path, str] = fetch(settings.hub, settings.revision, settings.files)
+    return found
+
+
+def _identity(source: BoundSource) -> list[object]:
+    """All of a source that its rows follow from, except the files themselves."""
+    settings, reader = source.settings, source.reader
+    words = [source.name, settings.license, settings.teacher, settings.bad_records]
+    versions = library_versions(reader.LIBRARIES)
+    return [*words, settings.reader, reader.REVISION, versions, plain_options(reader)]
+
+
+def _with_repeats(shard: Shard, repeats: dict[int, int]) -> Shard:
+    """Give a shard the repeats among its own records."""
+    if not repeats or not shard.rows:
+        return shard
+    records = read_table(shard.root / shard.path, ["record"]).column("record")
+    low, high = records[0].as_py(), records[-1].as_py()
+    mine = tuple((record, n) for record, n in repeats.items() if low <= record <= high)
+    return replace(shard, repeats=mine)
+
+
+def _source_fact(
+    source: BoundSource,
+    files: Sequence[SourceFile],
+    sums: dict[Path, str],
+    commit: str,
+    results: Sequence[dict[str, object]],
+) -> SourceFact:
+    settings = source.settings
+    whole = sha256("".join(sums[file.path] for file in files).encode()).hexdigest()
+    return SourceFact(
+        name=source.name,
+        reader=settings.reader,
+        license=settings.license,
+        teacher=settings.teacher or None,
+        files=len(files),
+        bytes=sum(path.stat().st_size for path in sums),
+        checksum=commit or (next(iter(sums.values())) if len(sums) == 1 else whole),
+        records=sum(cast("int", result["records"]) for result in results),
+        bad=sum(cast("int", result["bad"]) for result in results),
+    )
+
+
+def _refusal(failed: Sequence[CheckResult]) -> str:
+    lines = ["no version is written: the rows fail a check"]
+    for result in failed:
+        lines.append(f"  - {result.name}: found {result.found}; expected {result.limit}")
+        if result.rows:
+            lines.append(f"    rows: {', '.join(result.rows)}")
+    return "\n".join(lines)

@@ -1,0 +1,237 @@
+"""The last stages: rows measured and checked, then written as Parquet with their ledger."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from imitation_data import ledger
+from imitation_data.checks import (
+    SHOWN,
+    Check,
+    DatasetCheck,
+    Failing,
+    RowCheck,
+    failing_rows,
+    schema_failures,
+)
+from imitation_data.conversation import SCHEMA
+from imitation_data.report.facts import Facts, measure
+from imitation_data.report.summary import CheckResult
+from imitation_data.stages.shards import Shard, load, numbered, read_table, selection
+
+FILE_CHARACTERS = 128 << 20
+GROUP_ROWS = 8192
+LEDGER_ENTRIES = 5_000_000
+
+
+@dataclass(frozen=True)
+class MeasureTask:
+    """One shard to be measured and checked."""
+
+    shard: Shard
+    splits: tuple[str, ...]
+    checks: tuple[tuple[str, Check], ...]
+    tokens: bool
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one shard's rows are like.
+
+    Attributes:
+        facts: measured.
+        failing: by check (and `schema: column`), the rows that break it.
+        ids: halves of each row's id, uint64 of shape (rows, 2).
+        split: index of each row's split, int16.
+    """
+
+    facts: Facts
+    failing: Mapping[str, Failing]
+    ids: NDArray[np.uint64]
+    split: NDArray[np.int16]
+
+
+def splits_of(shard: Shard) -> NDArray[np.int16]:
+    """The split of every row that counts, int16."""
+    chosen = selection(shard)
+    if "split" not in chosen:
+        return np.zeros(shard.rows, np.int16)
+    kept: NDArray[np.int16] = chosen["split"].astype(np.int16)[chosen["keep"].astype(bool)]
+    return kept
+
+
+def measure_shard(task: MeasureTask) -> Measured:
+    """Measure a shard's rows and hold them against the schema and the recipe's row checks."""
+    table = load(task.shard, SCHEMA.names)
+    split = splits_of(task.shard)
+    names = pa.array(task.splits).take(pa.array(split))
+    frame = pl.DataFrame(pl.from_arrow(table))
+    failing = {
+        f"schema: {column}": rows
+        for column, rows in schema_failures(frame, tokens=task.tokens).items()
+    }
+    for number, (name, check) in enumerate(task.checks):
+        if isinstance(check, RowCheck):
+            failing[f"{number} {name}"] = failing_rows(frame, check)
+    ids = np.frombuffer(bytes.fromhex("".join(table.column("id").to_pylist())), ">u8")
+    return Measured(measure(table, names), failing, ids.reshape(-1, 2).astype(np.uint64), split)
+
+
+def judge(
+    measured: Sequence[Measured], checks: Sequence[tuple[str, Check]]
+) -> tuple[Facts, tuple[CheckResult, ...]]:
+    """Join the shards' facts and decide every check."""
+    facts = reduce(add, (one.facts for one in measured), Facts())
+    joined: dict[str, Failing] = {}
+    for one in measured:
+        for name, rows in one.failing.items():
+            before = joined.get(name, Failing(0, ()))
+            joined[name] = Failing(before.rows + rows.rows, (*before.ids, *rows.ids)[:SHOWN])
+    broken = sorted(name for name in joined if name.startswith("schema: "))
+    results = [_rows_result(name, joined[name], "the row's schema") for name in broken]
+    if not broken:
+        results = [CheckResult("schema", passed=True, found="no row breaks it", limit="every row")]
+    for number, (name, check) in enumerate(checks):
+        if isinstance(check, DatasetCheck):
+            passed, found, limit = check.judge(facts)
+            results.append(CheckResult(name, passed, found, limit))
+        else:
+            rows = joined.get(f"{number} {name}", Failing(0, ()))
+            results.append(_rows_result(name, rows, check.limit()))
+    return facts, tuple(results)
+
+
+def _rows_result(name: str, failing: Failing, limit: str) -> CheckResult:
+    found = f"{failing.rows:,} rows break it" if failing.rows else "no row breaks it"
+    return CheckResult(name, not failing.rows, found, limit, failing.ids)
+
+
+@dataclass(frozen=True)
+class WriteTask:
+    """One Parquet file: the rows of one split in a run of shards."""
+
+    path: Path
+    shards: tuple[Shard, ...]
+    split: int
+
+
+def write_tasks(
+    folder: Path, shards: Sequence[Shard], measured: Sequence[Measured], splits: Sequence[str]
+) -> list[WriteTask]:
+    """Cut the splits into files of about `FILE_CHARACTERS` of text, in row order."""
+    tasks = []
+    for split, name in enumerate(splits):
+        runs: list[list[Shard]] = [[]]
+        size = 0
+        for shard, one in zip(shards, measured, strict=True):
+            tally = one.facts.splits.get(name)
+            if tally is None or not tally.rows:
+                continue
+            if runs[-1] and size + tally.characters > FILE_CHARACTERS:
+                runs.append([])
+                size = 0
+            runs[-1].append(shard)
+            size += tally.characters
+        for number, run in enumerate(runs):
+            path = folder / f"{name}-{number:05d}-of-{len(runs):05d}.parquet"
+            tasks.append(WriteTask(path, tuple(run), split))
+    return tasks
+
+
+def write_data(task: WriteTask) -> None:
+    """Write one Parquet file; chunks are cut by content, so that equal stretches stay equal."""
+    with pq.ParquetWriter(
+        task.path,
+        SCHEMA,
+        compression="zstd",
+        use_content_defined_chunking=True,
+        write_page_index=True,
+    ) as writer:
+        for group in _groups(_split_rows(task)):
+            writer.write_table(group, row_group_size=GROUP_ROWS)
+
+
+def _split_rows(task: WriteTask) -> Iterator[pa.Table]:
+    for shard in task.shards:
+        table = load(shard, SCHEMA.names).cast(SCHEMA)
+        yield table.filter(pa.array(splits_of(shard) == task.split))
+
+
+def _groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Join tables into groups of `GROUP_ROWS` rows, the last one smaller."""
+    waiting = SCHEMA.empty_table()
+    for table in tables:
+        waiting = pa.concat_tables([waiting, table])
+        while waiting.num_rows >= GROUP_ROWS:
+            yield waiting.slice(0, GROUP_ROWS)
+            waiting = waiting.slice(GROUP_ROWS)
+    if waiting.num_rows:
+        yield waiting
+
+
+@dataclass(frozen=True)
+class LedgerFile:
+    """A shard's ledger and, for reading, the repeats by which its origins are to be numbered."""
+
+    path: Path
+    repeats: Mapping[int, int]
+
+
+def write_ledger_files(folder: Path, files: Iterable[LedgerFile]) -> None:
+    """Write the version's ledger: the entries of every stage, in step and row order."""
+    writer: pq.ParquetWriter | None = None
+    number = written = 0
+    waiting: list[pa.Table] = []
+    try:
+        for table in _ledgers(files):
+            if writer is None or written + table.num_rows > LEDGER_ENTRIES:
+                _drain(writer, waiting)
+                writer = _next(writer, folder / f"ledger-{number:05d}.parquet")
+                number, written = number + 1, 0
+            waiting.append(table)
+            written += table.num_rows
+            if sum(one.num_rows for one in waiting) >= GROUP_ROWS:
+                _drain(writer, waiting)
+        writer = writer or _next(None, folder / "ledger-00000.parquet")
+        _drain(writer, waiting)
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def _next(writer: pq.ParquetWriter | None, path: Path) -> pq.ParquetWriter:
+    if writer is not None:
+        writer.close()
+    return pq.ParquetWriter(path, ledger.SCHEMA, compression="zstd")
+
+
+def _drain(writer: pq.ParquetWriter | None, waiting: list[pa.Table]) -> None:
+    if writer is not None and waiting:
+        writer.write_table(pa.concat_tables(waiting))
+    waiting.clear()
+
+
+def _ledgers(files: Iterable[LedgerFile]) -> Iterator[pa.Table]:
+    for file in files:
+        table = read_table(file.path)
+        if file.repeats:
+            origins = [
+                numbered(origin, file.repeats.get(record, 0))
+                for origin, record in zip(
+                    table.column("origin").to_pylist(),
+                    table.column("record").to_pylist(),
+                    strict=True,
+                )
+            ]
+            place = ledger.SCHEMA.get_field_index("origin")
+            table = table.set_column(place, ledger.SCHEMA.field("origin"), pa.array(origins))
+        if table.num_rows:
+            yield table.select(ledger.SCHEMA.names).cast(ledger.SCHEMA)

@@ -1,0 +1,79 @@
+"""A stage on disk: a folder named by what it was made from, complete when `stage.json` is there.
+
+Each shard's output is complete when its `.done` file is there; a killed build finds both and goes
+on at the first unfinished shard. Files are written beside their target and renamed.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from importlib.metadata import version
+from pathlib import Path
+
+import orjson
+
+from imitation_data.errors import BuildError
+
+
+def digest(value: object) -> str:
+    """32 hex digits over plain values: equal values, equal digest (keys in any order)."""
+    return blake2b(orjson.dumps(value, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
+
+
+def library_versions(names: tuple[str, ...]) -> dict[str, str]:
+    """Versions of the distributions a step declares, by name."""
+    return {name: version(name) for name in sorted(set(names))}
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write beside the target, then rename: readers see the old file or the new one.
+
+    Raises:
+        BuildError: the disk is full or the folder cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise BuildError(
+            f"{path}: cannot be written ({error.strerror}); make room or choose another --store, "
+            "then run again to resume"
+        ) from error
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage's folder.
+
+    Attributes:
+        folder: `<store>/.build/<name>/<number>-<label>-<key>`.
+        key: digest of inputs, options, revisions and library versions.
+    """
+
+    folder: Path
+    key: str
+
+    @property
+    def finished(self) -> dict[str, object] | None:
+        """The stage's summary, if it is complete."""
+        path = self.folder / "stage.json"
+        return orjson.loads(path.read_bytes()) if path.exists() else None
+
+    def finish(self, summary: Mapping[str, object]) -> None:
+        """Mark the stage complete; written last."""
+        write_file(self.folder / "stage.json", orjson.dumps(summary))
+
+
+def done(folder: Path, shard: str) -> dict[str, object] | None:
+    """Read what a finished shard left, or None where it must be made."""
+    path = folder / f"{shard}.done"
+    return orjson.loads(path.read_bytes()) if path.exists() else None
+
+
+def mark_done(folder: Path, shard: str, result: Mapping[str, object]) -> None:
+    """Mark a shard finished; written after all its files."""
+    write_file(folder / f"{shard}.done", orjson.dumps(result))

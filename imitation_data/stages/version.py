@@ -1,0 +1,275 @@
+"""From measured and checked rows to a version in the store: data, ledger, recipe, card, report."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version as library_version
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow.parquet as pq
+
+from imitation_data.conversation import SCHEMA
+from imitation_data.engines.local import Local
+from imitation_data.ledger import Entry
+from imitation_data.readers.files import checksum
+from imitation_data.recipe import Recipe
+from imitation_data.report.card import card_md
+from imitation_data.report.facts import Facts
+from imitation_data.report.html import report_html
+from imitation_data.report.summary import BuildSummary, CheckResult, SourceFact, StepCount
+from imitation_data.stages.books import Books
+from imitation_data.stages.finish import (
+    LedgerFile,
+    Measured,
+    write_data,
+    write_ledger_files,
+    write_tasks,
+)
+from imitation_data.stages.shards import Shard
+from imitation_data.stages.stage import digest
+from imitation_data.versions.semver import (
+    Bump,
+    Pairs,
+    Version,
+    fingerprint,
+    row_bump,
+    sorted_ids,
+)
+from imitation_data.versions.store import Store, StoredVersion
+
+FORMAT = 1
+EXAMPLES = 3  # ledger entries shown for each reason
+LIBRARIES = ("datasets", "orjson", "polars", "pyarrow", "xxhash")
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Everything a version is written from."""
+
+    recipe: Recipe
+    store: Store
+    engine: Local
+    shards: tuple[Shard, ...]
+    measured: tuple[Measured, ...]
+    splits: tuple[str, ...]
+    facts: Facts
+    checks: tuple[CheckResult, ...]
+    books: Mapping[int, Books]
+    notes: Mapping[int, str]
+    sources: tuple[SourceFact, ...]
+    files: Mapping[str, list[dict[str, object]]]
+    ledgers: tuple[LedgerFile, ...]
+    stages: tuple[str, ...]
+
+
+def write_version(draft: Draft) -> tuple[StoredVersion, bool]:
+    """Write the draft as the next version, unless nothing changed.
+
+    Returns:
+        The version, and whether it is new.
+    """
+    pairs = _pairs(draft)
+    recipe_digest = digest(draft.recipe.resolved())
+    versions = draft.store.versions(draft.recipe.name)
+    previous = versions[-1] if versions else None
+    bump: Bump = "first" if previous is None else row_bump(stored_pairs(previous), pairs)
+    # Written under the number it would have; a rebuild without change is thrown away again.
+    number = Version(1, 0, 0) if previous is None else _next(previous.version, bump)
+    folder = draft.store.start(draft.recipe.name, number)
+    _write_rows(draft, folder)
+    files = _checksums(folder)
+    if previous is not None and bump == "none":
+        old = previous.manifest
+        data = {name: entry for name, entry in files.items() if name.startswith("data/")}
+        same = all(listed_files(old).get(name) == entry for name, entry in data.items())
+        if same and old.get("recipe_digest") == recipe_digest:
+            _discard(folder)
+            return previous, False
+        bump = "patch"
+    summary = _summary(draft, number, fingerprint(pairs), folder)
+    _render(draft, summary, folder)
+    manifest = _manifest(draft, summary, recipe_digest, files)
+    manifest |= {"bump": bump, "previous": str(previous.version) if previous else None}
+    return draft.store.finish(folder, draft.recipe.name, number, manifest), True
+
+
+def _next(version: Version, bump: Bump) -> Version:
+    return version.bumped("patch" if bump == "none" else bump)
+
+
+def _discard(folder: Path) -> None:
+    for path in sorted(folder.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    folder.rmdir()
+
+
+def _pairs(draft: Draft) -> Pairs:
+    ids = np.concatenate([one.ids for one in draft.measured])
+    split = np.concatenate([one.split for one in draft.measured])
+    return {
+        name: sorted_ids(ids[split == place, 0], ids[split == place, 1])
+        for place, name in enumerate(draft.splits)
+        if (split == place).any()
+    }
+
+
+def stored_pairs(stored: StoredVersion) -> Pairs:
+    """Read the (split, id) pairs of a version: sorted ids by split."""
+    pairs = {}
+    for split, files in stored.data_files().items():
+        columns = [pq.read_table(path, columns=["id"]).column("id").to_pylist() for path in files]
+        joined = "".join(id_ for column in columns for id_ in column)
+        halves = np.frombuffer(bytes.fromhex(joined), ">u8").reshape(-1, 2).astype(np.uint64)
+        pairs[split] = sorted_ids(halves[:, 0], halves[:, 1])
+    return pairs
+
+
+def listed_files(manifest: Mapping[str, object]) -> Mapping[str, object]:
+    """The files a manifest lists, with sizes and checksums."""
+    files = manifest.get("files")
+    return files if isinstance(files, dict) else {}
+
+
+def _write_rows(draft: Draft, folder: Path) -> None:
+    (folder / "data").mkdir()
+    (folder / "ledger").mkdir()
+    tasks = write_tasks(folder / "data", draft.shards, draft.measured, draft.splits)
+    for _ in draft.engine.map(write_data, tasks):
+        pass
+    write_ledger_files(folder / "ledger", draft.ledgers)
+    (folder / "recipe.yaml").write_text(draft.recipe.yaml(), encoding="utf-8")
+
+
+def _checksums(folder: Path) -> dict[str, object]:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        path.relative_to(folder).as_posix(): {
+            "bytes": path.stat().st_size,
+            "sha256": checksum(path),
+        }
+        for path in paths
+    }
+
+
+def _summary(draft: Draft, number: Version, print_of_rows: str, folder: Path) -> BuildSummary:
+    recipe = draft.recipe
+    examples = _examples(folder)
+    steps = [_step_count(0, "read", "", draft.books[0], examples)]
+    for use in recipe.steps:
+        options = ", ".join(f"{name}: {value}" for name, value in use.options.items())
+        note = draft.notes.get(use.number)
+        words = f"{options}; {note}" if note else options
+        steps.append(_step_count(use.number, use.type, words, draft.books[use.number], examples))
+    return BuildSummary(
+        name=recipe.name,
+        version=str(number),
+        fingerprint=print_of_rows,
+        description=recipe.description,
+        license=recipe.license,
+        encoding=recipe.encoding,
+        facts=draft.facts,
+        steps=tuple(steps),
+        sources=draft.sources,
+        checks=draft.checks,
+        limits=known_limits(recipe),
+        recipe_yaml=recipe.yaml(),
+        tool_versions=_tool_versions(recipe),
+    )
+
+
+def _step_count(
+    number: int, name: str, options: str, books: Books, examples: Mapping[int, tuple[Entry, ...]]
+) -> StepCount:
+    return StepCount(
+        number,
+        name,
+        options,
+        books.rows_in,
+        books.created,
+        books.rows_out,
+        books.dropped,
+        dict(sorted(books.drops.items())),
+        dict(sorted(books.edits.items())),
+        examples.get(number, ()),
+    )
+
+
+def _examples(folder: Path) -> dict[int, tuple[Entry, ...]]:
+    """The first few drops of each step and reason."""
+    found: dict[int, tuple[Entry, ...]] = {}
+    for path in sorted((folder / "ledger").glob("*.parquet")):
+        frame = (
+            pl.scan_parquet(path)
+            .filter(pl.col("action").is_in(["drop", "bad_record"]))
+            .group_by("step", "reason", maintain_order=True)
+            .head(EXAMPLES)
+            .collect()
+        )
+        for entry in (Entry(**row) for row in frame.iter_rows(named=True)):
+            mine = found.get(entry.step, ())
+            if sum(other.reason == entry.reason for other in mine) < EXAMPLES:
+                found[entry.step] = (*mine, entry)
+    return found
+
+
+def known_limits(recipe: Recipe) -> tuple[str, ...]:
+    """What this build did not do, in sentences that follow from the recipe."""
+    types = {use.type for use in recipe.steps}
+    limits = [
+        (recipe.encoding is None, "Tokens were not counted (`tokens: none`)."),
+        ("language" not in types, "Languages were not detected."),
+        ("pii" not in types, "Personal data was not masked."),
+        ("exact_dedup" not in types, "Exact duplicates were not removed."),
+        (True, "Near-duplicates were not looked for."),
+        (True, "Overlap with benchmarks was not looked for."),
+        ("split" not in types, "All rows are in one split."),
+    ]
+    return tuple(sentence for applies, sentence in limits if applies)
+
+
+def _tool_versions(recipe: Recipe) -> dict[str, str]:
+    names = {"imitation-data", *LIBRARIES}
+    for use in recipe.steps:
+        names.update(use.step.LIBRARIES)
+    for source in recipe.sources:
+        names.update(source.reader.LIBRARIES)
+    return {name: library_version(name) for name in sorted(names)}
+
+
+def _render(draft: Draft, summary: BuildSummary, folder: Path) -> None:
+    template = draft.recipe.folder / "card.md.jinja"
+    own = template.read_text(encoding="utf-8") if template.is_file() else None
+    (folder / "README.md").write_text(card_md(summary, own), encoding="utf-8")
+    (folder / "report.html").write_text(report_html(summary), encoding="utf-8")
+
+
+def _manifest(
+    draft: Draft, summary: BuildSummary, recipe_digest: str, files: Mapping[str, object]
+) -> dict[str, object]:
+    facts = draft.facts
+    return {
+        "format": FORMAT,
+        "name": summary.name,
+        "version": summary.version,
+        "fingerprint": summary.fingerprint,
+        "recipe_digest": recipe_digest,
+        "license": summary.license,
+        "encoding": summary.encoding,
+        "rows": facts.total.rows,
+        "tokens": facts.total.tokens if summary.encoding else None,
+        "splits": {name: tally.rows for name, tally in sorted(facts.splits.items())},
+        "columns": {field.name: str(field.type) for field in SCHEMA},
+        "sources": [
+            asdict(source) | {"list": draft.files[source.name]} for source in draft.sources
+        ],
+        "steps": [
+            {key: value for key, value in asdict(step).items() if key != "examples"}
+            for step in summary.steps
+        ],
+        "checks": [asdict(check) for check in draft.checks],
+        "facts": facts.to_json(),
+        "stages": list(draft.stages),
+        "libraries": dict(summary.tool_versions),
+        "files": dict(files),
+    }
