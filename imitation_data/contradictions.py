@@ -23,8 +23,7 @@ def contradictions(
     encoding: str | None,
 ) -> list[str]:
     """List what steps, sources and checks say against one another, as sentences."""
-    problems = [] if sources else ["sources: is empty; expected at least one"]
-    problems += [
+    problems = [
         f"sources: the name {name!r} stands {count} times"
         for name, count in Counter(sources).items()
         if count > 1

@@ -15,12 +15,12 @@ from rich.text import Text
 
 _CONTROLS = "\x00-\x08\x0b-\x1f\x7f-\x9f"
 # Default_Ignorable_Code_Point of Unicode 16 without U+FE0E and U+FE0F, then separators,
-# interlinear annotations and surrogates.
+# interlinear annotations, controls of hieroglyphs, and surrogates.
 _UNSEEN = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
     "\u2060-\u206f\u3164\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3"
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
-    "\u2028\u2029\ufff9-\ufffb\ud800-\udfff"
+    "\u2028\u2029\ufff9-\ufffb\U00013430-\U0001343f\ud800-\udfff"
 )
 _HIDDEN = re.compile(f"[{_CONTROLS}{_UNSEEN}]")
 _HIDDEN_IN_LINE = re.compile(f"[\t\n{_CONTROLS}{_UNSEEN}]")

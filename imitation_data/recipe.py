@@ -344,6 +344,8 @@ def parse_recipe(value: object, folder: Path, where: str = "recipe") -> Recipe:
     ]
     uses = _numbered([use for use in steps if use is not None], encoding)
     kept = tuple(filter(None, checks))
+    if table.get("sources") == []:
+        reading.problems.append("sources: is empty; expected at least one")
     reading.problems += contradictions(names, uses, kept, encoding)
     if reading.problems or head is None:
         raise RecipeError(reading.problems, where)

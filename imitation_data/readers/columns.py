@@ -1,4 +1,4 @@
-"""Any table or JSON file with a row per conversation, by naming its columns.
+"""Any table (Parquet, Arrow, CSV) or JSON file with a row per conversation, by its columns' names.
 
 Two rows such a mapping reads, `messages: dialog` with `roles: {client: user, counselor: assistant}`
 and `prompt: prompt, answer: completion`:
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from imitation_data.readers import raw
+from imitation_data.readers import csv_rows, raw
 from imitation_data.readers.files import SourceFile
 from imitation_data.readers.json_records import RawRecord
 from imitation_data.readers.quoting import kind, names_of
@@ -70,7 +70,7 @@ class Columns:
 
     REVISION: ClassVar[int] = 1
     LIBRARIES: ClassVar[tuple[str, ...]] = ()
-    SUFFIXES: ClassVar[tuple[str, ...]] = raw.SUFFIXES
+    SUFFIXES: ClassVar[tuple[str, ...]] = (*raw.SUFFIXES, *csv_rows.SUFFIXES)
     TOGETHER: ClassVar[bool] = False
 
     def __post_init__(self) -> None:

@@ -6,6 +6,7 @@ Everything here is a rule about text alone; `discord` tells what becomes of it.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 LIMIT = 2000  # characters; what Discord lets a bot send at once
@@ -14,8 +15,8 @@ NEARLY_FULL = 1800  # bots that cut at a line or a sentence stay some way below 
 _EDGE = re.compile(r"^[\W_]+|[\W_]+$")
 _WAITING = re.compile(
     r"(?:(?:i am|i'm|bot is|is)\s)?(?:currently\s)?"
-    r"(?:thinking|typing|generating|processing|loading|working|please wait|one moment|one sec(?:ond)?"
-    r"|just a (?:moment|sec(?:ond)?)|hold on)"
+    r"(?:thinking|typing|generating|processing|loading|working|please wait|one moment"
+    r"|one sec(?:ond)?|just a (?:moment|sec(?:ond)?)|hold on)"
     r"(?:\W+(?:an?|the|your|my|it|this|that|i|for|about|on|while|of|to|few|be|please|wait|hold|think"
     r"|patient|moment|seconds?|sec|minute|response|answer|reply|request|image|message|model|prompt"
     r"|query|question|results?))*",
@@ -49,7 +50,8 @@ _RAW_MENTION = re.compile(r"<(@[!&]?|#)\d{5,20}>")
 _MASKS = {"@": "@user", "@!": "@user", "@&": "@role", "#": "#channel"}
 _LABEL = r"(?:\*\*|__|\*|`)?"
 _ASKED = re.compile(
-    rf"{_LABEL}(?:prompt|question|query|input|request|you asked|asked|q){_LABEL}\s*[:：]\s*{_LABEL}",
+    rf"{_LABEL}(?:prompt|question|query|input|request|you asked|asked|q)"
+    rf"{_LABEL}\s*[:：]\s*{_LABEL}",
     re.IGNORECASE,
 )
 _ANSWERED = re.compile(
@@ -259,18 +261,19 @@ def join(pieces: Sequence[str]) -> str:
     """
     parts = [pieces[0]]
     open_fence, last_fence = _fences(pieces[0], "", "")
-    for before, piece in zip(pieces, pieces[1:], strict=False):
+    for before, piece in pairwise(pieces):
         opening = _OPENING_FENCE.match(piece)
         fence = opening[0].strip() if opening else ""
         closed = not open_fence and len(before) >= NEARLY_FULL and before.endswith("```")
         glue = "" if len(before) == LIMIT else "\n"
+        rest = piece
         if opening and closed and fence == last_fence:
             parts[-1] = parts[-1][:-3].removesuffix("\n")
-            open_fence, glue, piece = fence, "\n", piece[opening.end() :]
+            open_fence, glue, rest = fence, "\n", piece[opening.end() :]
         elif opening and open_fence and fence != "```":
-            glue, piece = "\n", piece[opening.end() :]
-        parts.append(glue + piece)
-        open_fence, last_fence = _fences(piece, open_fence, last_fence)
+            glue, rest = "\n", piece[opening.end() :]
+        parts.append(glue + rest)
+        open_fence, last_fence = _fences(rest, open_fence, last_fence)
     return "".join(parts)
 
 

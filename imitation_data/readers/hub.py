@@ -34,7 +34,8 @@ def fetch(repo: str, revision: str, files: Sequence[str] = ()) -> tuple[Path, st
     name = f"{repo}@{revision}"
     patterns = list(files) or None
     # The client's errors and those of the HTTP library beneath it have these bases.
-    network = cast("tuple[type[Exception], ...]", errors.HfHubHTTPError.__bases__)
+    bases = cast("tuple[type[Exception], ...]", errors.HfHubHTTPError.__bases__)
+    network: tuple[type[Exception], ...] = (*bases, errors.RevisionResolutionError)
     try:
         found = snapshot_download(
             repo, repo_type="dataset", revision=revision, allow_patterns=patterns
@@ -58,7 +59,7 @@ def fetch(repo: str, revision: str, files: Sequence[str] = ()) -> tuple[Path, st
         raise SourceError(f"{name}: {repo!r} is no name of a dataset; expected org/name") from error
     except errors.EntryNotFoundError as error:
         raise SourceError(f"{name}: {_why_missing()}") from error
-    except (*network, errors.RevisionResolutionError) as error:
+    except network as error:
         raise SourceError(f"{name}: cannot be fetched ({_first_line(error)}); try again") from error
     folder = Path(found)
     names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())

@@ -109,18 +109,25 @@ def read_json(file: SourceFile) -> Iterator[RawRecord | BadRecord]:
     Raises:
         SourceError: the file cannot be opened.
     """
-    last: RawRecord | BadRecord | None = None
     with file.open() as stream:
         read = _lines if file.suffix in LINES else _values
-        try:
-            for last in read(stream, file.name):
-                yield last
-        except SourceError as error:
-            # The message names the file; what follows it is what was found.
-            found = str(error).removeprefix(f"{file.name}: ")
-            after = f"{file.name}, after {last.place}" if isinstance(last, RawRecord) else ""
-            where = after or (f"{last.where}, after it" if last else f"{file.name}, at its start")
-            yield BadRecord(where, found, "a file that can be read to its end", where)
+        yield from until_damage(read(stream, file.name), file.name)
+
+
+def until_damage(
+    records: Iterator[RawRecord | BadRecord], name: str
+) -> Iterator[RawRecord | BadRecord]:
+    """Yield the records of a file; where the file breaks off, a `BadRecord` that says so."""
+    last: RawRecord | BadRecord | None = None
+    try:
+        for last in records:
+            yield last
+    except SourceError as error:
+        # The message names the file; what follows it is what was found.
+        found = str(error).removeprefix(f"{name}: ")
+        after = f"{name}, after {last.place}" if isinstance(last, RawRecord) else ""
+        where = after or (f"{last.where}, after it" if last else f"{name}, at its start")
+        yield BadRecord(where, found, "a file that can be read to its end", where)
 
 
 def _lines(stream: BinaryIO, name: str) -> Iterator[RawRecord | BadRecord]:

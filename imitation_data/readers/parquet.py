@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from imitation_data.errors import SourceError
 from imitation_data.readers.files import SourceFile
-from imitation_data.readers.json_records import RawRecord
+from imitation_data.readers.json_records import MAX_DEPTH, RawRecord
 from imitation_data.readers.record import BadRecord
 
 BATCH = 512  # rows
@@ -36,21 +36,17 @@ def read_table(
         raise SourceError(f"{file.name}: {file.suffix} inside an archive is not read; unpack it")
     if not file.path.is_file():
         raise SourceError(f"{file.name}: cannot be opened (no such file)")
-    number = 0
-    batches = _arrow(file) if file.suffix == ".arrow" else _parquet(file, wanted)
-    for batch in batches:
-        if isinstance(batch, BadRecord):
-            yield batch
-            continue
-        for row in _rows(batch, file, number):
-            number += 1
-            yield row
+    for found in _arrow(file) if file.suffix == ".arrow" else _parquet(file, wanted):
+        if isinstance(found, BadRecord):
+            yield found
+        else:
+            yield from _rows(file, *found)
 
 
 def _parquet(
     file: SourceFile, wanted: Callable[[str], bool] | None
-) -> Iterator[pa.RecordBatch | BadRecord]:
-    """Yield the batches of each row group; a damaged row group costs what is left of it."""
+) -> Iterator[tuple[int, pa.RecordBatch] | BadRecord]:
+    """Yield batches and the number of rows before them; damage costs the rest of its row group."""
     try:
         table = pq.ParquetFile(file.path)
         paths = [table.schema.column(index).path for index in range(len(table.schema))]
@@ -59,19 +55,25 @@ def _parquet(
         yield _damaged(file, file.name, error)
         return
     columns = [path for path in paths if wanted is None or wanted(path)]
+    if any(path.count(".") > MAX_DEPTH for path in columns):
+        yield BadRecord(file.name, "columns nested too deep", f"{MAX_DEPTH} levels", file.name)
+        return
+    start = 0
     with table:
         for group in range(groups):
+            number, rows = start, table.metadata.row_group(group).num_rows
+            start += rows
             try:
-                yield from table.iter_batches(
+                for batch in table.iter_batches(
                     BATCH, row_groups=[group], columns=columns, use_threads=False
-                )
+                ):
+                    yield number, batch
+                    number += batch.num_rows
             except _DAMAGE as error:
-                rows = table.metadata.row_group(group).num_rows
-                where = f"{file.name}, row group {group + 1:,} ({rows:,} rows), from some row on"
-                yield _damaged(file, where, error)
+                yield _damaged(file, f"{file.name}, rows {number + 1:,} to {start:,}", error)
 
 
-def _arrow(file: SourceFile) -> Iterator[pa.RecordBatch | BadRecord]:
+def _arrow(file: SourceFile) -> Iterator[tuple[int, pa.RecordBatch] | BadRecord]:
     number = 0
     try:
         with pa.OSFile(str(file.path)) as stream:
@@ -79,19 +81,15 @@ def _arrow(file: SourceFile) -> Iterator[pa.RecordBatch | BadRecord]:
             stream.seek(0)
             if magic == b"ARROW1":
                 whole = pa.ipc.open_file(stream)
-                for number in range(whole.num_record_batches):
-                    yield from _pieces(whole.get_batch(number))
+                batches = (whole.get_batch(index) for index in range(whole.num_record_batches))
             else:
-                for batch in pa.ipc.open_stream(stream):
-                    yield from _pieces(batch)
-                    number += 1
+                batches = iter(pa.ipc.open_stream(stream))
+            for batch in batches:
+                for start in range(0, batch.num_rows, BATCH):
+                    yield number + start, batch.slice(start, BATCH)
+                number += batch.num_rows
     except _DAMAGE as error:
-        yield _damaged(file, f"{file.name}, after record batch {number:,}", error)
-
-
-def _pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    for start in range(0, batch.num_rows, BATCH):
-        yield batch.slice(start, BATCH)
+        yield _damaged(file, f"{file.name}, after row {number:,}", error)
 
 
 def _damaged(file: SourceFile, where: str, error: Exception) -> BadRecord:
@@ -101,7 +99,7 @@ def _damaged(file: SourceFile, where: str, error: Exception) -> BadRecord:
     return BadRecord(where, found, f"a whole {kind} file; fetch it again", where)
 
 
-def _rows(batch: pa.RecordBatch, file: SourceFile, number: int) -> Iterator[RawRecord | BadRecord]:
+def _rows(file: SourceFile, number: int, batch: pa.RecordBatch) -> Iterator[RawRecord | BadRecord]:
     try:
         values = batch.to_pylist()
     except (ValueError, pa.ArrowException, OverflowError):
@@ -112,7 +110,7 @@ def _rows(batch: pa.RecordBatch, file: SourceFile, number: int) -> Iterator[RawR
             yield BadRecord(where, found, "UTF-8 text", where)
             return
         for index in range(batch.num_rows):
-            yield from _rows(batch.slice(index, 1), file, number + index)
+            yield from _rows(file, number + index, batch.slice(index, 1))
         return
     for value in values:
         number += 1

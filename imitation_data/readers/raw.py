@@ -1,8 +1,8 @@
-"""Raw records of any file with records in it: JSON in its forms, Parquet, Arrow."""
+"""Raw records of any file with records in it: JSON in its forms, Parquet, Arrow, CSV."""
 
 from collections.abc import Callable, Iterable, Iterator
 
-from imitation_data.readers import parquet
+from imitation_data.readers import csv_rows, parquet
 from imitation_data.readers.files import SourceFile
 from imitation_data.readers.json_records import RawRecord, read_json
 from imitation_data.readers.record import BadRecord
@@ -25,5 +25,7 @@ def read_raw(
     for file in files:
         if file.suffix in parquet.SUFFIXES:
             yield from parquet.read_table(file, wanted)
+        elif file.suffix in csv_rows.SUFFIXES:
+            yield from csv_rows.read_csv(file)
         else:
             yield from read_json(file)

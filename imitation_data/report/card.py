@@ -19,14 +19,14 @@ TEMPLATE = "card.md.jinja"
 _FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 
 
-def card_md(summary: BuildSummary, template: str | None = None, where: str = TEMPLATE) -> str:
+def card_md(template: str | None, summary: BuildSummary, where: str = TEMPLATE) -> str:
     """Render the card of a version.
 
     Args:
-        summary: the finished version.
         template: text of the dataset's own template; None for the one that comes with us. It sees
             what ours sees, in a sandbox. Plain YAML front matter at its head is laid over the
             measured one, key by key.
+        summary: the finished version.
         where: the template's name in messages.
 
     Raises:
@@ -40,7 +40,7 @@ def card_md(summary: BuildSummary, template: str | None = None, where: str = TEM
 def card_problems(template: str, where: str = TEMPLATE) -> tuple[str, ...]:
     """Try a template on an example, before any data is read; empty if it renders."""
     try:
-        card_md(example.SUMMARY, template, where)
+        card_md(template, example.SUMMARY, where)
     except RecipeError as error:
         return error.problems
     return ()
@@ -70,7 +70,7 @@ def _render(summary: BuildSummary, body: str | None, where: str) -> str:
     values = {
         "summary": summary,
         "facts": summary.facts,
-        "counted": summary.facts.tokens.count > 0,
+        "counted": summary.encoding is not None,
         "flow": flow(summary.steps),
         "holdings": holdings(summary.facts),
     }

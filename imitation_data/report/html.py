@@ -13,7 +13,7 @@ def report_html(summary: BuildSummary) -> str:
     return template.render(
         summary=summary,
         facts=facts,
-        counted=facts.tokens.count > 0,
+        counted=summary.encoding is not None,
         flow=flow(summary.steps),
         lengths=[
             ("Turns", "turns", facts.turns, distribution(facts.turns)),

@@ -109,9 +109,10 @@ def size(count: int) -> Markup:
     """Write bytes in the largest unit of which there is one."""
     value, units = float(count), iter(("kB", "MB", "GB", "TB"))
     unit = "B"
-    while value >= 1000 and unit != "TB":  # noqa: PLR2004 - SI
+    while value >= 999.5 and unit != "TB":  # noqa: PLR2004 - would round to 1,000
         value, unit = value / 1000, next(units)
-    return Markup(f"{value:.3g} {unit}")  # noqa: S704 - digits
+    digits = f"{value:.3g}" if value < 100 else f"{value:,.0f}"  # noqa: PLR2004 - three digits
+    return Markup(f"{digits} {unit}")  # noqa: S704 - digits
 
 
 _NUMBERS = {"number": number, "percent": percent, "size": size}

@@ -13,40 +13,30 @@ the tags, no tree and no recursion: time is linear in the input, and any input i
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-from imitation_data.rows.block_markdown import (
-    Block,
-    join,
-    write_cell,
-    write_code,
-    write_heading,
-    write_list,
-    write_quote,
-    write_table,
-)
-from imitation_data.rows.inline_markdown import Inline, destination, guard_lines
-from imitation_data.rows.page_html import (
+from imitation_data.rows.page.blocks import write_code
+from imitation_data.rows.page.code import cut_copy_labels, read_code_block
+from imitation_data.rows.page.inline import Inline, destination, guard_lines
+from imitation_data.rows.page.stack import BlockStack
+from imitation_data.rows.page.tags import (
     BLOCK_ELEMENTS,
-    ELEMENTS,
     Tag,
-    TagFields,
     attribute,
-    cut_copy_labels,
-    read_code_block,
+    is_element,
+    read_inside,
     split_tags,
     unescape,
     without_comments,
 )
 
-MAX_DEPTH = 48  # quotes, lists and items in each other; deeper ones keep their text only
-
 _COUNTER = re.compile(r"\d{1,4} / \d{1,4}")
 _COPY_COUNTER = re.compile(r"(?:Copy)?\d{1,9} chars / \d{1,9} words")
 _MATH = re.compile(r"""class=["'][^"']*\b(?:katex|math-inline|math-display)\b""")
 _DISPLAY = re.compile(r"\b(?:katex-display|math-display)\b|\bdisplay=.block\b")
+_HEADINGS = tuple(f"h{level}" for level in range(1, 7))
+_ONE_LINE = frozenset({*_HEADINGS, "td", "th"})
 
 
 class Converted(NamedTuple):
@@ -54,19 +44,6 @@ class Converted(NamedTuple):
 
     markdown: str
     left_out: Mapping[str, int]
-
-
-@dataclass(slots=True)
-class _Container:
-    """An open element that holds blocks."""
-
-    tag: str
-    attributes: str = ""
-    blocks: list[Block] = field(default_factory=list)
-    items: list[list[Block]] = field(default_factory=list)  # of a list
-    rows: list[list[str]] = field(default_factory=list)  # of a table
-    aligns: list[str] = field(default_factory=list)  # of a table's first row
-    loose: bool = False  # a list whose items hold paragraphs
 
 
 def convert(html: str) -> str:
@@ -98,13 +75,10 @@ def convert_page(html: str) -> Converted:
 
 
 class _Page:
-    """Builds the blocks of one turn from its tags, in order."""
+    """Reads the tags of one turn in order, and writes what they mean."""
 
     def __init__(self) -> None:
-        self.root = _Container("root")
-        self.open: list[_Container] = [self.root]
-        self.count: Counter[str] = Counter()  # open containers by tag
-        self.ignored: Counter[str] = Counter()  # containers that opened too deep
+        self.blocks = BlockStack()
         self.inline = Inline()
         self.in_paragraph = False
         self.left_out: Counter[str] = Counter()
@@ -114,50 +88,52 @@ class _Page:
         text, tags = split_tags(html)
         self.text(text)
         for name, attributes, end, behind in tags:
-            tag = Tag(name.lower(), attributes, end, behind)
-            if not end:
-                self.text(f"<{name}{attributes}{behind}")
-            elif (handle := _HANDLERS.get(tag.name)) is not None:
-                handle(self, tag)
-                self.text(behind)
-            elif (swallow := _SWALLOWED.get(tag.name)) is not None:
-                self.text(swallow(self, tag, tags))
-            elif tag.name.lstrip("/") in ELEMENTS or "-" in name:
-                self.text(behind)
-            else:  # not HTML: text that the page failed to escape
-                self.text(f"<{name}{attributes}{end}{behind}")
+            handle = _HANDLERS.get(name)
+            if handle is not None and end:
+                handle(self, name, attributes)
+                text = behind
+            else:
+                text = self._read((name, attributes, end, behind), tags)
+            if text:
+                self.text(text)
+
+    def _read(self, tag: Tag, tags: Iterator[Tag]) -> str:
+        """Read a tag that may read on; return the text behind."""
+        name, attributes, end, behind = tag
+        if not end or not is_element(tag):
+            return "<" + "".join(tag)
+        lower = name.lower()
+        swallow = _READ_WHOLE.get(lower)
+        if swallow is not None:
+            return swallow(self, (lower, attributes, end, behind), tags)
+        if lower in _HANDLERS:
+            _HANDLERS[lower](self, lower, attributes)
+        return behind
 
     def text(self, text: str) -> None:
-        if text and (self.inline or not text.isspace()):
-            self.inline.text(unescape(text))
+        if self.inline.pieces or not (text.isspace() or not text):
+            self.inline.text(unescape(text) if "&" in text else text)
 
     def finish(self) -> Converted:
-        while len(self.open) > 1:
-            self._close_innermost()
         self._flush()
-        return Converted(join(self.root.blocks), self.left_out)
-
-    # Blocks
-
-    def _add(self, kind: str, text: str, marker: str = "") -> None:
-        self.open[-1].blocks.append(Block(kind, text, marker))
+        return Converted(self.blocks.finish(), self.left_out)
 
     def _flush(self) -> None:
         """End the running paragraph, if there is one."""
         written, self.in_paragraph = self.in_paragraph, False
-        if not self.inline:
+        if not self.inline.pieces:
             return
         text = self.inline.render()
         self.inline = Inline()
-        if len(self.open) == 1 and not written:
+        top = self.blocks.top
+        if top.tag == "root" and not written:
             text = self._without_furniture(text)
         if text:
-            flow = self.open[-1].tag in _FLOW
-            self._add("paragraph", guard_lines(text) if flow else text)
+            self.blocks.add("paragraph", text if top.tag in _ONE_LINE else guard_lines(text))
 
     def _without_furniture(self, text: str) -> str:
         """Leave out counters and labels that stand by themselves outside of the answer's blocks."""
-        if not self.root.blocks and _COUNTER.fullmatch(text):
+        if not self.blocks.root.blocks and _COUNTER.fullmatch(text):
             self.left_out["variant_counter"] += 1
             return ""
         if _COPY_COUNTER.fullmatch(text):
@@ -169,290 +145,182 @@ class _Page:
             return ""
         return text
 
-    def block(self, _tag: Tag) -> None:
+    # Blocks
+
+    def block(self, _name: str, _attributes: str) -> None:
         self._flush()
 
-    def paragraph(self, _tag: Tag) -> None:
+    def paragraph(self, _name: str, _attributes: str) -> None:
         self._flush()
         self.in_paragraph = True
-        if self.open[-1].tag == "li":
-            self.open[-2].loose = True
+        self.blocks.loosen()
 
-    def rule(self, _tag: Tag) -> None:
+    def rule(self, _name: str, _attributes: str) -> None:
         self._flush()
         # `- ---` would be a rule, not an item that holds one.
-        self._add("rule", "***" if self.open[-1].tag == "li" else "---")
+        self.blocks.add("rule", "***" if self.blocks.top.tag == "li" else "---")
 
     def code_block(self, html: str) -> None:
         """Add a `<pre>`, given from behind its `<pre` to before its closing tag."""
         self._flush()
         block = read_code_block(html)
-        self.left_out["copy_code"] += block.labels
+        if block.labels:
+            self.left_out["copy_code"] += block.labels
         if block.before:
-            self._add("paragraph", guard_lines(block.before))
-        self._add("code", write_code(block.code, block.language))
+            self.blocks.add("paragraph", guard_lines(block.before))
+        self.blocks.add("code", write_code(block.code, block.language))
         if block.after:
-            self._add("paragraph", guard_lines(block.after))
+            self.blocks.add("paragraph", guard_lines(block.after))
 
-    # Containers
-
-    def open_container(self, tag: Tag) -> None:
+    def open_container(self, name: str, _attributes: str) -> None:
         self._flush()
-        name = tag.name
-        if name == "li":
-            self._open_item(tag)
-        elif name in {"td", "th"}:
-            self._open_cell(tag)
-        elif len(self.open) > MAX_DEPTH or (name == "table" and self.count["table"]):
-            self.ignored[name] += 1
-        else:
-            self._push(tag)
+        self.blocks.open(name)
 
-    def _push(self, tag: Tag) -> None:
-        self.open.append(_Container(tag.name, tag.attributes))
-        self.count[tag.name] += 1
-
-    def _open_item(self, tag: Tag) -> None:
-        if self.open[-1].tag == "li":  # the last item was not closed
-            self._close_innermost()
-        top = self.open[-1]
-        if top.tag not in {"ul", "ol"} or self.ignored["ul"] or self.ignored["ol"]:
-            self.ignored["li"] += 1
-            return
-        _adopt(top)
-        self._push(tag)
-
-    def _open_cell(self, tag: Tag) -> None:
-        if self.open[-1].tag in {"td", "th"} and not self.ignored["table"]:
-            self._close_innermost()
-        table = self.open[-1]
-        if table.tag != "table":
-            self.ignored[tag.name] += 1
-            return
-        if len(table.rows) <= 1:
-            style = attribute(tag.attributes, "style") or ""
-            align = attribute(tag.attributes, "align") or style.partition("text-align:")[2]
-            table.aligns.append(align.partition(";")[0].strip().lower())
-        self._push(tag)
-
-    def row(self, _tag: Tag) -> None:
+    def open_ordered(self, name: str, attributes: str) -> None:
         self._flush()
-        while self.open[-1].tag in {"td", "th"} and not self.ignored["table"]:
-            self._close_innermost()
-        if self.open[-1].tag == "table":
-            self.open[-1].rows.append([])
+        start = attribute(attributes, "start") if attributes else None
+        # Nine digits at most (CommonMark 5.2), with room for the items that follow.
+        number = int(start) if start and re.fullmatch(r"[0-9]{1,8}", start) else 1
+        self.blocks.open(name, start=number)
 
-    def close_container(self, tag: Tag) -> None:
+    def open_item(self, _name: str, _attributes: str) -> None:
         self._flush()
-        name = tag.name[1:]
-        if self.ignored[name]:
-            self.ignored[name] -= 1
-        elif self.count[name]:
-            while self._close_innermost() != name:
-                pass
+        self.blocks.open_item()
 
-    def _close_innermost(self) -> str:
+    def open_cell(self, name: str, attributes: str) -> None:
         self._flush()
-        closed = self.open.pop()
-        self.count[closed.tag] -= 1
-        parent = self.open[-1]
-        blocks = closed.blocks
-        if closed.tag == "li":
-            parent.items.append(blocks)
-        elif closed.tag in {"td", "th"}:
-            if not parent.rows:
-                parent.rows.append([])
-            parent.rows[-1].append(write_cell(blocks))
-        elif closed.tag == "table":
-            parent.blocks += blocks  # a caption
-            if any(closed.rows):
-                self._add("table", write_table(closed.rows, closed.aligns))
-        elif closed.tag in {"ul", "ol"}:
-            _adopt(closed)
-            if closed.items:
-                last = parent.blocks[-1] if parent.blocks else None
-                start = _start(closed.attributes) if closed.tag == "ol" else None
-                parent.blocks.append(write_list(closed.items, start, last, loose=closed.loose))
-        elif blocks and closed.tag == "blockquote":
-            self._add("quote", write_quote(blocks))
-        elif blocks:
-            self._add("heading", write_heading(int(closed.tag[1]), blocks))
-        return closed.tag
+        align = ""
+        if attributes:
+            style = attribute(attributes, "style") or ""
+            align = attribute(attributes, "align") or style.partition("text-align:")[2]
+        self.blocks.open_cell(name, align.partition(";")[0].strip().lower())
+
+    def row(self, _name: str, _attributes: str) -> None:
+        self._flush()
+        self.blocks.open_row()
+
+    def close_container(self, name: str, _attributes: str) -> None:
+        self._flush()
+        self.blocks.close(name[1:])
 
     # Inline
 
-    def emphasis(self, tag: Tag) -> None:
-        self.inline.open(_KINDS[tag.name])
+    def emphasis(self, name: str, _attributes: str) -> None:
+        self.inline.open(_KINDS[name])
 
-    def close_inline(self, tag: Tag) -> None:
-        self.inline.close(_KINDS[tag.name[1:]])
+    def close_inline(self, name: str, _attributes: str) -> None:
+        self.inline.close(_KINDS[name[1:]])
 
-    def link(self, tag: Tag) -> None:
-        href = attribute(tag.attributes, "href")
-        self.inline.open("a", href, attribute(tag.attributes, "title") or "")
+    def link(self, _name: str, attributes: str) -> None:
+        href = attribute(attributes, "href")
+        self.inline.open("a", href, attribute(attributes, "title") or "")
 
-    def image(self, tag: Tag) -> None:
-        source = attribute(tag.attributes, "src")
-        alt = " ".join((attribute(tag.attributes, "alt") or "").split())
-        title = attribute(tag.attributes, "title") or ""
+    def image(self, _name: str, attributes: str) -> None:
+        source = attribute(attributes, "src")
+        alt = " ".join((attribute(attributes, "alt") or "").split())
+        title = attribute(attributes, "title") or ""
         if source:
             alt = re.sub(r"[\[\]]", r"\\\g<0>", alt)
             self.inline.markup(f"![{alt}]({destination(source, title)})")
         elif alt:
             self.inline.text(alt)
 
-    def line_break(self, _tag: Tag) -> None:
-        if self.count["td"] or self.count["th"]:
+    def line_break(self, _name: str, _attributes: str) -> None:
+        if self.blocks.holds("td", "th"):
             self.inline.joint("<br>")
-        elif any(self.count[heading] for heading in _HEADINGS):
+        elif self.blocks.holds(*_HEADINGS):
             self.inline.joint(" ")
-        elif self.inline:
+        elif self.inline.pieces:
             self.inline.line_break()
 
-    def script(self, tag: Tag) -> None:
-        self.inline.markup(f"<{tag.name}>")  # 10<sup>6</sup> is not 106
+    def script(self, name: str, _attributes: str) -> None:
+        self.inline.markup(f"<{name}>")  # 10<sup>6</sup> is not 106
 
-    def checkbox(self, tag: Tag) -> None:
-        if attribute(tag.attributes, "type") == "checkbox":
-            checked = re.search(r"\schecked\b", tag.attributes) is not None
+    def checkbox(self, _name: str, attributes: str) -> None:
+        if attribute(attributes, "type") == "checkbox":
+            checked = re.search(r"\schecked\b", attributes) is not None
             self.inline.checkbox(checked=checked)
 
     # Elements read whole; each returns the text behind its closing tag
 
-    def code(self, tag: Tag, tags: Iterator[TagFields]) -> str:
-        inside, behind, closed = _inside(tag, tags)
-        text = unescape(_shown(inside))
-        if not closed:
+    def code(self, tag: Tag, tags: Iterator[Tag]) -> str:
+        text, _, behind = read_inside(tag[0], tag[3], tags)
+        if behind is None:
             return text
-        self.inline.code(text)
+        self.inline.code(unescape(text))
         return behind
 
-    def button(self, tag: Tag, tags: Iterator[TagFields]) -> str:
-        inside, behind, closed = _inside(tag, tags)
-        text = _shown(inside)
-        if not closed:
+    def button(self, tag: Tag, tags: Iterator[Tag]) -> str:
+        text, _, behind = read_inside(tag[0], tag[3], tags)
+        if behind is None:
             return text
-        self.left_out["copy_code"] += cut_copy_labels(unescape(text).strip())[1]
+        if labels := cut_copy_labels(unescape(text).strip())[1]:
+            self.left_out["copy_code"] += labels
         return behind
 
-    def unseen(self, tag: Tag, tags: Iterator[TagFields]) -> str:
-        inside, behind, closed = _inside(tag, tags)
-        return behind if closed else _shown(inside)
+    def unseen(self, tag: Tag, tags: Iterator[Tag]) -> str:
+        text, _, behind = read_inside(tag[0], tag[3], tags)
+        return text if behind is None else behind
 
-    def box(self, tag: Tag, tags: Iterator[TagFields]) -> str:
-        """Read a `<div>` or `<span>`: a block, nothing, or a formula."""
-        if tag.name == "div":
+    def box(self, tag: Tag, tags: Iterator[Tag]) -> str:
+        """Read a `<div>`, `<span>` or `<math>`: a block, nothing, or a formula."""
+        name, attributes, _, behind = tag
+        if name == "div":
             self._flush()
-        if not ("math" in tag.attributes or "katex" in tag.attributes):
-            return tag.text
-        if tag.name != "math" and not _MATH.search(tag.attributes):
-            return tag.text
-        inside, behind, closed = _inside(tag, tags)
-        if not closed:
-            return _shown(inside)
-        self._formula(inside, display=_DISPLAY.search(tag.attributes) is not None)
-        if tag.name == "div":
+        if name != "math" and not ("at" in attributes and _MATH.search(attributes)):
+            return behind
+        text, inside, after = read_inside(name, behind, tags)
+        if after is None:
+            return text
+        source = next((tag[3] for tag in inside if tag[0] == "annotation"), text)
+        display = any(_DISPLAY.search(attributes) for attributes in _attributes_of(tag, inside))
+        self._formula(unescape(source).strip(), display=display)
+        if name == "div":
             self._flush()
-        return behind
+        return after
 
-    def _formula(self, inside: Sequence[Tag], *, display: bool) -> None:
-        source = next((tag.text for tag in inside if tag.name == "annotation"), None)
-        display = display or any(_DISPLAY.search(tag.attributes) for tag in inside)
-        tex = unescape(_shown(inside) if source is None else source).strip()
-        if not tex:
-            return
-        if not display:
-            self.inline.markup(f"${' '.join(tex.split())}$")
-        elif self.inline:
-            self.inline.markup(f"$${' '.join(tex.split())}$$")
-        else:
-            self._add("math", f"$$\n{tex}\n$$")
+    def _formula(self, tex: str, *, display: bool) -> None:
+        if display and tex and not self.inline.pieces:
+            self.blocks.add("math", f"$$\n{tex}\n$$")
+        elif tex:
+            mark = "$$" if display else "$"
+            self.inline.markup(f"{mark}{' '.join(tex.split())}{mark}")
 
 
-def _inside(opening: Tag, tags: Iterator[TagFields]) -> tuple[list[Tag], str, bool]:
-    """Read up to the closing tag of an element.
-
-    Returns:
-        The tags inside (the first is the opening one, for its text), the text behind the closing
-        tag, and whether there was one; without it everything left is inside.
-    """
-    name, closing, depth = opening.name, "/" + opening.name, 1
-    inside = [opening]
-    for fields in tags:
-        tag = Tag(*fields)
-        name_here = tag.name.lower()
-        if name_here == closing:
-            depth -= 1
-            if not depth:
-                return inside, tag.text, True
-        elif name_here == name:
-            depth += 1
-        inside.append(tag)
-    return inside, "", False
+def _attributes_of(tag: Tag, inside: list[Tag]) -> Iterator[str]:
+    yield tag[1]
+    yield from (attributes for _, attributes, _, _ in inside)
 
 
-def _shown(inside: Sequence[Tag]) -> str:
-    """The text of an element, with what is no HTML tag kept as text; references not replaced."""
-    texts = [inside[0].text]
-    for tag in inside[1:]:
-        name = tag.name.lstrip("/").lower()
-        known = name in ELEMENTS or "-" in name
-        texts.append(tag.text if known and tag.end else tag.source + tag.text)
-    return "".join(texts)
-
-
-def _start(attributes: str) -> int:
-    """The number of an ordered list's first item; at most 8 digits, so that items can follow."""
-    start = attribute(attributes, "start") or "1"
-    return int(start) if re.fullmatch(r"\d{1,8}", start, re.ASCII) else 1
-
-
-def _adopt(container: _Container) -> None:
-    """Move what stands in a list outside of its items into the last item."""
-    if container.blocks:
-        if not container.items:
-            container.items.append([])
-        container.items[-1] += container.blocks
-        container.blocks.clear()
-
-
-_FLOW = frozenset({"root", "blockquote", "li", "ul", "ol", "table"})
-_HEADINGS = tuple(f"h{level}" for level in range(1, 7))
-_CONTAINERS = ("ul", "ol", "li", "blockquote", "table", "td", "th", *_HEADINGS)
 _KINDS = {
+    **dict.fromkeys(("b", "strong"), "strong"),
+    **dict.fromkeys(("em", "i"), "em"),
+    **dict.fromkeys(("del", "s", "strike"), "del"),
     "a": "a",
-    "b": "strong",
-    "strong": "strong",
-    "em": "em",
-    "i": "em",
-    "del": "del",
-    "s": "del",
-    "strike": "del",
 }
-_HANDLERS: Mapping[str, Callable[[_Page, Tag], None]] = {
+_CONTAINERS = ("ul", "ol", "li", "blockquote", "table", "td", "th", *_HEADINGS)
+_HANDLERS: Mapping[str, Callable[[_Page, str, str], None]] = {
     **dict.fromkeys(BLOCK_ELEMENTS, _Page.block),
-    **{f"/{name}": _Page.block for name in (*BLOCK_ELEMENTS, "div", "p", "tr")},
+    **dict.fromkeys([f"/{name}" for name in (*BLOCK_ELEMENTS, "div", "p", "tr")], _Page.block),
     **dict.fromkeys(_CONTAINERS, _Page.open_container),
-    **{f"/{name}": _Page.close_container for name in _CONTAINERS},
-    **{name: _Page.emphasis for name in _KINDS if name != "a"},
-    **{f"/{name}": _Page.close_inline for name in _KINDS},
+    **dict.fromkeys([f"/{name}" for name in _CONTAINERS], _Page.close_container),
+    **dict.fromkeys(_KINDS, _Page.emphasis),
+    **dict.fromkeys([f"/{name}" for name in _KINDS], _Page.close_inline),
     **dict.fromkeys(("sup", "/sup", "sub", "/sub"), _Page.script),
+    **dict.fromkeys(("td", "th"), _Page.open_cell),
     "a": _Page.link,
     "br": _Page.line_break,
     "hr": _Page.rule,
     "img": _Page.image,
     "input": _Page.checkbox,
+    "li": _Page.open_item,
+    "ol": _Page.open_ordered,
     "p": _Page.paragraph,
     "tr": _Page.row,
 }
-_SWALLOWED: Mapping[str, Callable[[_Page, Tag, Iterator[TagFields]], str]] = {
+_READ_WHOLE: Mapping[str, Callable[[_Page, Tag, Iterator[Tag]], str]] = {
+    **dict.fromkeys(("div", "math", "span"), _Page.box),
+    **dict.fromkeys(("script", "style", "svg", "template"), _Page.unseen),
     "button": _Page.button,
     "code": _Page.code,
-    "div": _Page.box,
-    "math": _Page.box,
-    "script": _Page.unseen,
-    "span": _Page.box,
-    "style": _Page.unseen,
-    "svg": _Page.unseen,
-    "template": _Page.unseen,
 }

@@ -14,7 +14,7 @@ from typing import ClassVar, Literal
 from imitation_data.conversation import Conversation, Message
 from imitation_data.ledger import Edit, Kept, Outcome
 from imitation_data.rows.html_to_markdown import convert, convert_page
-from imitation_data.rows.page_html import COPY_LABELS
+from imitation_data.rows.page.code import COPY_LABELS
 
 __all__ = ["Markdown", "convert", "is_fragment", "is_page", "without_copy_labels"]
 

@@ -1,77 +1,129 @@
 """Mask personal data: e-mail addresses, phone numbers, network addresses, cards, accounts, keys.
 
-What has a checksum is checked (cards: Luhn, ISO/IEC 7812; accounts: mod 97, ISO 13616), network
-addresses must be public ones, phone numbers must be written as such: with a country code, in the
-North American, Chinese, French or another national grouping, or after a word such as "phone". A
-bare row of digits is left alone. Names and postal addresses are not looked for.
+What has a checksum is checked (cards by Luhn, accounts modulo 97), network addresses must be
+public ones, and phone numbers must be written as such: with a country code, in a national
+grouping, or after a word such as "phone". Names and postal addresses are not looked for.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
-from typing import ClassVar, Literal, NamedTuple
+from functools import cache, cached_property
+from typing import ClassVar, get_args
 
 from imitation_data.conversation import Conversation, Message
 from imitation_data.ledger import Edit, Kept, Outcome
+from imitation_data.rows.personal import FINDERS, Kind, compiled
 from imitation_data.rows.screen import hits
 
-Kind = Literal["api_key", "email", "iban", "card", "ip", "phone"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+# Left alone: domains for examples (RFC 2606), and addresses that belong to nobody.
+ALLOWED = (
+    *("example.com", "example.org", "example.net", "example", "test", "invalid", "localhost"),
+    *("git@github.com", "git@gitlab.com", "git@bitbucket.org"),
+)
 
 
-class Finder(NamedTuple):
-    """How one kind is found.
+@dataclass(frozen=True)
+class PII:
+    """Replace personal data in every turn by the name of its kind; count it, never repeat it.
+
+    The edits are `pii_email`, `pii_phone` and so on, with the number masked in the row.
 
     Attributes:
-        screen: an RE2 pattern that matches in every text the expression matches in.
-        expression: what it looks like; linear on any text, since every repeat is bounded or begins
-            at the start of a run.
-        accept: whether a match is what it looks like.
+        kinds: what is masked.
+        mask: what is written instead; `{kind}` becomes EMAIL, PHONE, IP, CARD, IBAN or API_KEY.
+        allow: values that are left alone, whatever their case; a domain stands for its addresses.
+            Public are only addresses outside of private, reserved and documentation ranges.
     """
 
-    screen: str
-    expression: re.Pattern[str]
-    accept: Callable[[re.Match[str]], bool]
+    REVISION: ClassVar[int] = 1
+    LIBRARIES: ClassVar[tuple[str, ...]] = ()
+
+    kinds: tuple[Kind, ...] = KINDS
+    mask: str = "[{kind}]"
+    allow: tuple[str, ...] = ALLOWED
+
+    def __post_init__(self) -> None:
+        if not self.kinds:
+            raise ValueError(f"kinds: found none; expected some of {', '.join(KINDS)}")
+        if re.search(r"[{}]", self.mask.replace("{kind}", "")):
+            raise ValueError(f"mask: found {self.mask!r}; expected a text that may hold {{kind}}")
+        for kind in self.kinds:
+            if self.apply(self._shown(kind))[1]:
+                raise ValueError(f"mask: {self._shown(kind)!r} looks like personal data itself")
+
+    def __call__(self, row: Conversation, /) -> Outcome:
+        counts: dict[str, int] = {}
+        messages = []
+        for role, text in row.messages:
+            masked, found = self.apply(text)
+            messages.append(Message(role, masked))
+            for kind, count in found.items():
+                counts[kind] = counts.get(kind, 0) + count
+        if not counts:
+            return Kept((row,))
+        edits = (Edit(f"pii_{kind}", counts[kind]) for kind in KINDS if kind in counts)
+        return Kept((row.with_messages(messages),), tuple(edits))
+
+    def many(self, rows: Sequence[Conversation]) -> list[Outcome]:
+        """Decide on many rows at once, looking exactly only where something may stand."""
+        worth = hits(["\x00".join(row.texts()) for row in rows], self._screen)
+        return [self(row) if look else Kept((row,)) for row, look in zip(rows, worth, strict=True)]
+
+    def apply(self, text: str) -> tuple[str, dict[str, int]]:
+        """Mask a text; return it with how often each kind was found."""
+        counts: dict[str, int] = {}
+        for kind in self.kinds:
+            screen, expression = compiled(kind)
+            if not screen.search(text):
+                continue
+            spans = [
+                (match.end("before") if before else match.start(), match.end())
+                for match in expression.finditer(text)
+                for before in [match.groupdict().get("before")]
+                if FINDERS[kind].accept(match) and not self._allowed(match[0])
+            ]
+            if spans:
+                counts[kind] = len(spans)
+                text = "".join(_cut(text, spans, self._shown(kind)))
+        return text, counts
+
+    def _allowed(self, value: str) -> bool:
+        value = value.lower()
+        return value in self._left or value.endswith(self._endings)
+
+    def _shown(self, kind: Kind) -> str:
+        return self.mask.replace("{kind}", kind.upper())
+
+    @cached_property
+    def _left(self) -> frozenset[str]:
+        return frozenset(value.lower() for value in self.allow)
+
+    @cached_property
+    def _endings(self) -> tuple[str, ...]:
+        return tuple(f"{mark}{value.lower()}" for value in self.allow for mark in "@.")
+
+    @cached_property
+    def _screen(self) -> str:
+        return "|".join(FINDERS[kind].screen for kind in self.kinds)
 
 
-# Name: pattern. Prefixes as the services themselves document them for secret scanning.
-KEYS: Mapping[str, str] = {
-    "OpenAI, Anthropic, OpenRouter": r"sk-[A-Za-z0-9_-]{20,200}",
-    "GitHub": r"gh[opsur]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{22,255}",
-    "GitLab": r"glpat-[A-Za-z0-9_-]{20,200}",
-    "AWS": r"(?:AKIA|ASIA)[A-Z0-9]{16}",
-    "Google": r"AIza[A-Za-z0-9_-]{35}|ya29\.[A-Za-z0-9_-]{20,500}",
-    "Hugging Face": r"hf_[A-Za-z0-9]{30,100}",
-    "Slack": r"xox[abeoprs]-[A-Za-z0-9-]{10,250}",
-    "Stripe": r"[prs]k_(?:live|test)_[A-Za-z0-9]{16,250}",
-    "npm": r"npm_[A-Za-z0-9]{36}",
-    "PyPI": r"pypi-[A-Za-z0-9_-]{50,500}",
-    "SendGrid": r"SG\.[A-Za-z0-9_-]{16,64}\.[A-Za-z0-9_-]{16,128}",
-    "Telegram": r"[0-9]{8,10}:AA[A-Za-z0-9_-]{33}",
-    "JSON web token": r"eyJ[A-Za-z0-9_-]{10,4000}\.eyJ[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{10,2000}",
-    "private key": (
-        r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
-        r"(?:.{1,8000}?-----END [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----)?"
-    ),
-}
-_KEY_SCREEN = (
-    r"sk-[A-Za-z0-9_-]{20}|gh[opsur]_[A-Za-z0-9]{36}|github_pat_|glpat-|(?:AKIA|ASIA)[A-Z0-9]{16}"
-    r"|AIza[A-Za-z0-9_-]{35}|ya29\.|hf_[A-Za-z0-9]{30}|xox[abeoprs]-|[prs]k_(?:live|test)_"
-    r"|npm_[A-Za-z0-9]{36}|pypi-[A-Za-z0-9_-]{50}|SG\.[A-Za-z0-9_-]{16}|[0-9]{8}:AA"
-    r"|eyJ[A-Za-z0-9_-]{10}|-----BEGIN "
-)
+def mask(text: str) -> tuple[str, dict[str, int]]:
+    """Mask personal data of every kind in a text; return it with how often each was found."""
+    return _everything().apply(text)
 
-# Before and after a number: nothing that makes it part of a word, a decimal, a path or an id.
-_ALONE = r"(?<![A-Za-z0-9_./=#$€£¥-])"
-_ENDS = r"(?![A-Za-z0-9_]|[.,/-][0-9])"
 
-_PHONES = (
-    r"\+[1-9](?:[ ().-]{0,2}[0-9]){7,14}",  # with a country code
-    r"(?:1[ .-])?(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[.-])[2-9][0-9]{2}[ .-][0-9]{4}",
-    r"\(?123\)?[ .-]456[ .-]7890",  # the one everybody makes up
-    r"1[3-9][0-9](?:[0-9]{8}|[ -][0-9]{4}[ -][0-9]{4})",  # Chinese mobile
-    r"0[0-9]{2,4}[ /-][0-9]{6,8}",  # area code and number
-    r"0[0-9]{1,4}(?P<gap>[ .-])[0-9]{2,4}(?:(?P=gap)[0-9]{2,4}){1,3}",  # groups, as in France
-    r"(?<=[0-9 :：])(?:[0-9]{3}[ .-][0-9]{4}|\(?[0-9]{3}\)?[ .-]?[0-9]{3}[ .-]?[0-9]{4})",
-)
+@cache
+def _everything() -> PII:
+    return PII()
+
+
+def _cut(text: str, spans: Sequence[tuple[int, int]], shown: str) -> Iterator[str]:
+    end = 0
+    for start, stop in spans:
+        yield text[end:start]
+        yield shown
+        end = stop
+    yield text[end:]

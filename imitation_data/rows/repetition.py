@@ -92,7 +92,7 @@ class Repetition:
         if len(text) < self.min_words:
             return None
         units, size = self._units(text)
-        if len(units) < self.min_words:
+        if len(units) < self.min_words * size // self.ngram:
             return None
         windows = [units[start : start + WINDOW] for start in range(0, len(units), WINDOW)]
         # A word inside a repeated run stood there before, so distinct words bound the share.

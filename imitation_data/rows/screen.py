@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 _SPECIAL = re.compile(r"[!-/:-@\[-^`{-~]")  # RE2 lets these be escaped, and nothing beyond ASCII
 
@@ -15,6 +14,8 @@ def hits(texts: Sequence[str], pattern: str) -> list[bool]:
     Steps use it with a pattern that is sure to match wherever their own expression does, and look
     exactly at the rows that remain: the answers stay the same and most rows cost nothing.
     """
+    import pyarrow.compute as pc  # noqa: PLC0415  a tenth of the start-up, and only builds need it
+
     found: list[bool] = pc.match_substring_regex(pa.array(texts, pa.string()), pattern).to_pylist()
     return found
 

@@ -240,7 +240,7 @@ def _tool_versions(recipe: Recipe) -> dict[str, str]:
 def _render(draft: Draft, summary: BuildSummary, folder: Path) -> None:
     template = draft.recipe.folder / "card.md.jinja"
     own = template.read_text(encoding="utf-8") if template.is_file() else None
-    (folder / "README.md").write_text(card_md(summary, own), encoding="utf-8")
+    (folder / "README.md").write_text(card_md(own, summary), encoding="utf-8")
     (folder / "report.html").write_text(report_html(summary), encoding="utf-8")
 
 

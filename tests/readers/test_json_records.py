@@ -352,9 +352,9 @@ HOSTILE = {
 @pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
 def test_hostile_text_takes_linear_time(tmp_path, content, name):
     """Four hundred kilobytes of the worst text are read in seconds, not in hours."""
-    start = time.perf_counter()
+    start = time.process_time()
     found = read(tmp_path, content, name)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
     assert any(isinstance(record, BadRecord) for record in found) or content.startswith("[,")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-_LINE = re.compile(r"^(?=[^\n])", re.MULTILINE)
+_NEXT_LINE = re.compile(r"\n(?!\n|\Z)")
 _RULES = {"left": ":---", "right": "---:", "center": ":---:"}
 
 
@@ -52,7 +52,9 @@ def write_heading(level: int, blocks: Sequence[Block]) -> str:
 
 def write_code(code: str, language: str) -> str:
     """Write a fence longer than any the code holds; the code is kept byte for byte."""
-    fence = "`" * (1 + max((len(run) for run in re.findall("`{3,}", code)), default=2))
+    fence = "```"
+    if fence in code:
+        fence = "`" * (1 + max(map(len, re.findall("`{3,}", code))))
     end = "" if code.endswith("\n") or not code else "\n"
     return f"{fence}{language}\n{code}{end}{fence}"
 
@@ -84,7 +86,9 @@ def write_list(
     lines = []
     for offset, blocks in enumerate(items):
         head = f"{marker} " if start is None else f"{start + offset}{marker} "
-        text = _LINE.sub(" " * len(head), join(blocks, tight=not loose))[len(head) :]
+        text = join(blocks, tight=not loose)
+        if "\n" in text:
+            text = _NEXT_LINE.sub("\n" + " " * len(head), text)
         lines.append(head + text if text else head.rstrip())
     return Block("list", ("\n\n" if loose else "\n").join(lines), marker)
 

@@ -17,6 +17,7 @@ SPACE = " \t\r\n\f"  # what HTML calls white space; a no-break space is text
 _BARE_BREAK = "\\\n"  # two spaces on a line of their own would be a blank line
 _MARKERS = {"strong": "**", "em": "*", "del": "~~"}
 _PUNCTUATION = r"!-/:-@\[-`{-~"
+_MAYBE_RISKY = re.compile(r"[*_`~\\&\]<]")
 # Text in which a backslash may be needed. An underscore inside a word never is one.
 _RISKY = re.compile(
     rf"\*|(?<!\w)_|_(?!\w)|`|~~|\\(?=[{_PUNCTUATION}\n]|\Z)|&(?=#?\w{{1,31}};)|\]\("
@@ -32,13 +33,15 @@ _PLAIN_ESCAPE = re.compile(
 )
 _BREAKS = re.compile(r"(?<! ) *+\n[ \t\r\f]*+")
 _MAX_MARKS = 8  # emphasis in emphasis; deeper ones keep their text only
-# What opens a block at the start of a line: heading, list item, quote, fence, rule, setext line.
-_LINE_START = re.compile(
-    r"^(?:(#{1,6}|[-+*])(?=[ \t]|$)|(\d{1,9})(?=[.)](?:[ \t]|$))|(>|~{3,}|`{3,}(?=[^`\n]*$))"
-    r"|((?:\*[ \t]*+){3,}$|(?:-[ \t]*+){3,}$|(?:_[ \t]*+){3,}$)|((?:=+|-+)(?=[ \t]*$))"
-    r"|(\[[^\]\n]+\]:))",
-    re.MULTILINE,
+# What opens a block at the start of a line: heading, list item, quote, fence, rule; in the first
+# line also a link definition, in the others what underlines a heading.
+_OPENING = (
+    r"(#{1,6}|[-+*])(?=[ \t\n]|\Z)|(\d{1,9})(?=[.)](?:[ \t\n]|\Z))|>|~{3,}|`{3,}(?=[^`\n]*(?:\n|\Z))"
+    r"|(?:\*[ \t]*+){3,}(?=\n|\Z)|(?:-[ \t]*+){3,}(?=\n|\Z)|(?:_[ \t]*+){3,}(?=\n|\Z)"
 )
+_DEFINITION = r"\[[^\]\n]+\]:(?=[ \t]*\n?[ \t]*\S+[ \t]*(?:\n|\Z|[\"'(]))"
+_FIRST_LINE = re.compile(f"{_OPENING}|{_DEFINITION}")
+_NEXT_LINE = re.compile(rf"\n(?:{_OPENING}|(?:=+|-+)(?=[ \t]*(?:\n|\Z)))")
 _ITEM_TEXT = re.compile(r"[.)]?[ \t]+\S")
 
 
@@ -66,20 +69,21 @@ class _Run(NamedTuple):
 
 
 class Inline:
-    """Collects the pieces of one paragraph, heading or cell, and writes them as Markdown."""
+    """Collects the pieces of one paragraph, heading or cell, and writes them as Markdown.
 
-    __slots__ = ("_marks", "_nested", "_pieces", "_risky", "_skip_space", "_spans")
+    Attributes:
+        pieces: text and markers so far, in order.
+    """
+
+    __slots__ = ("_marks", "_nested", "_risky", "_skip_space", "_spans", "pieces")
 
     def __init__(self) -> None:
-        self._pieces: list[str] = []
+        self.pieces: list[str] = []
         self._risky: list[tuple[int, bool]] = []  # text pieces to check; inside of emphasis?
         self._marks: list[_Mark] = []
         self._nested: dict[str, int] = {}
         self._spans: list[int] = []  # lengths of the backtick runs that code spans brought in
         self._skip_space = False
-
-    def __bool__(self) -> bool:
-        return bool(self._pieces)
 
     def text(self, text: str) -> None:
         """Add text as a browser shows it, references replaced."""
@@ -90,28 +94,28 @@ class Inline:
             self._skip_space = not text
         if not text:
             return
-        if _RISKY.search(text):
-            self._risky.append((len(self._pieces), any(m.kind != "a" for m in self._marks)))
-        self._pieces.append(text)
+        if _MAYBE_RISKY.search(text) and _RISKY.search(text):
+            self._risky.append((len(self.pieces), any(m.kind != "a" for m in self._marks)))
+        self.pieces.append(text)
 
     def markup(self, piece: str) -> None:
         """Add Markdown as it is."""
-        self._pieces.append(piece)
+        self.pieces.append(piece)
 
     def line_break(self) -> None:
         """Add a hard line break; the white space behind it is dropped."""
-        at_line_start = bool(self._pieces) and self._pieces[-1].endswith("\n")
-        self._pieces.append(_BARE_BREAK if at_line_start else "  \n")
+        at_line_start = bool(self.pieces) and self.pieces[-1].endswith("\n")
+        self.pieces.append(_BARE_BREAK if at_line_start else "  \n")
         self._skip_space = True
 
     def joint(self, piece: str) -> None:
         """Add what stands for a line break where there can be only one line."""
-        self._pieces.append(piece)
+        self.pieces.append(piece)
         self._skip_space = True
 
     def checkbox(self, *, checked: bool) -> None:
         """Add the box of a task list's item."""
-        self._pieces.append("[x] " if checked else "[ ] ")
+        self.pieces.append("[x] " if checked else "[ ] ")
         self._skip_space = True
 
     def code(self, code: str) -> None:
@@ -119,35 +123,40 @@ class Inline:
         code = code.replace("\n", " ")
         if not code:
             return
-        lengths = {len(run) for run in re.findall("`+", code)}
+        lengths = set(map(len, re.findall("`+", code))) if "`" in code else set()
         fence = next(n for n in range(1, len(lengths) + 2) if n not in lengths)
         self._spans += (fence, fence, *lengths)
         padded = "`" in (code[0], code[-1]) or code[0] == code[-1] == " "
         pad = " " if padded and code.strip(" ") else ""
-        self._pieces.append("`" * fence + pad + code + pad + "`" * fence)
+        self.pieces.append("`" * fence + pad + code + pad + "`" * fence)
 
     def open(self, kind: str, href: str | None = None, title: str = "") -> None:
         """Open an emphasis (`strong`, `em`, `del`) or a link (`a`)."""
-        repeated = any(mark.kind == kind for mark in self._marks)
-        adjacent = bool(self._pieces) and self._pieces[-1].endswith(("*", "_", "~"))
-        if repeated and (kind == "a" or adjacent or len(self._marks) >= _MAX_MARKS):
+        if self._marks and self._is_open(kind) and not self._may_nest(kind):
             self._nested[kind] = self._nested.get(kind, 0) + 1
             return
         marker = "[" if kind == "a" else _MARKERS[kind]
-        if kind == "em" and self._pieces and self._pieces[-1].endswith("*"):
+        if kind == "em" and self.pieces and self.pieces[-1].endswith("*"):
             marker = "_"  # `***` would say em around strong
-        self._marks.append(_Mark(kind, len(self._pieces), href, title))
-        self._pieces.append(marker)
+        self._marks.append(_Mark(kind, len(self.pieces), href, title))
+        self.pieces.append(marker)
+
+    def _is_open(self, kind: str) -> bool:
+        return any(mark.kind == kind for mark in self._marks)
+
+    def _may_nest(self, kind: str) -> bool:
+        adjacent = self.pieces[-1].endswith(("*", "_", "~"))
+        return kind != "a" and not adjacent and len(self._marks) < _MAX_MARKS
 
     def close(self, kind: str) -> None:
         """Close what `open` opened; a close without an open is ignored."""
         if self._nested.get(kind):
             self._nested[kind] -= 1
             return
-        if not any(mark.kind == kind for mark in self._marks):
+        if not self._is_open(kind):
             return
         while (mark := self._marks.pop()).kind != kind:
-            self._pieces[mark.index] = ""
+            self.pieces[mark.index] = ""
             self._nested[mark.kind] = 0
         if self._move_space_out(mark):
             if kind == "a":
@@ -156,8 +165,14 @@ class Inline:
                 self._close_emphasis(mark)
 
     def _move_space_out(self, mark: _Mark) -> bool:
-        """Move white space at both ends to outside of the marker; False if nothing else is there."""
-        pieces, start, end = self._pieces, mark.index, len(self._pieces)
+        """Move white space at both ends to outside of the marker; False if nothing else is there.
+
+        Afterwards the last piece is the white space that stood at the end, or empty.
+        """
+        pieces, start, end = self.pieces, mark.index, len(self.pieces)
+        if start + 1 < end and _is_tight(pieces[start + 1], pieces[-1]):
+            pieces.append("")
+            return True
         first = next((i for i in range(start + 1, end) if pieces[i].strip(SPACE)), None)
         if first is None:
             pieces[start] = ""
@@ -176,11 +191,11 @@ class Inline:
         return True
 
     def _close_emphasis(self, mark: _Mark) -> None:
-        pieces = self._pieces
+        pieces = self.pieces
         pieces[-1] = pieces[mark.index].lstrip(SPACE) + pieces[-1]
 
     def _close_link(self, mark: _Mark) -> None:
-        pieces = self._pieces
+        pieces = self.pieces
         inside = range(mark.index + 1, len(pieces) - 1)
         shown = "".join(pieces[i] for i in inside)
         space = pieces[mark.index].removesuffix("[")
@@ -199,16 +214,16 @@ class Inline:
     def render(self) -> str:
         """The Markdown, without white space around it. The collector is of no use afterwards."""
         for mark in self._marks:
-            self._pieces[mark.index] = ""
+            self.pieces[mark.index] = ""
         if self._risky:
             self._escape()
-        pieces = self._pieces
+        pieces = self.pieces
         while pieces and (pieces[-1] == _BARE_BREAK or not pieces[-1].strip(SPACE)):
             pieces.pop()
         return "".join(pieces).strip(SPACE)
 
     def _escape(self) -> None:
-        pieces = self._pieces
+        pieces = self.pieces
         places: dict[int, set[int]] = {}
         for index, _ in self._risky:
             final = index == len(pieces) - 1 and len(pieces[index]) - 1
@@ -230,7 +245,7 @@ class Inline:
             pieces[index] = "".join(escaped) + piece[last:]
 
     def _runs(self) -> list[_Run]:
-        pieces = self._pieces
+        pieces = self.pieces
         before, after = [""] * len(pieces), [""] * len(pieces)
         for i in range(1, len(pieces)):
             before[i] = pieces[i - 1][-1:] or before[i - 1]
@@ -308,6 +323,11 @@ def _is_punctuation(character: str) -> bool:
     return bool(character) and category(character)[0] in "PS"
 
 
+def _is_tight(first: str, last: str) -> bool:
+    """Whether content that begins and ends with these pieces has no white space at its ends."""
+    return bool(first and last) and first[0] not in SPACE and last[-1] not in SPACE
+
+
 def _is_bare(href: str, shown: str) -> bool:
     """Whether a link is an address in the text that the page made a link of."""
     if shown.startswith(("http://", "https://")):
@@ -329,21 +349,21 @@ def guard_lines(paragraph: str) -> str:
     The first line gets a backslash. The others are indented, as code without a fence is: four
     spaces keep any line in its paragraph.
     """
-    return _LINE_START.sub(_guard, paragraph)
+    if "\n" in paragraph:
+        paragraph = _NEXT_LINE.sub(_indented, paragraph)
+    opening = _FIRST_LINE.match(paragraph)
+    if not opening:
+        return paragraph
+    number = opening[2] or ""
+    return f"{number}\\{paragraph[len(number) :]}"
 
 
-def _guard(match: re.Match[str]) -> str:
-    found = match[0]
-    marker, number, fence, rule, underline, _definition = match.groups()
-    if match.start() == 0:
-        if underline:  # there is nothing to underline yet
-            return found
-        return f"{number}\\" if number else f"\\{found}"
-    item = _ITEM_TEXT.match(match.string, match.end()) is not None
-    if number:
-        active = item and number == "1"  # others cannot interrupt a paragraph
-    elif marker:
-        active = item or marker[0] in "#-"
+def _indented(match: re.Match[str]) -> str:
+    found, marker, number = match[0], match[1], match[2]
+    # An item interrupts a paragraph only if it has text, and a number only if it is 1.
+    if number or (marker and marker in "-+*"):
+        item = _ITEM_TEXT.match(match.string, match.end()) is not None
+        active = (item and number in {None, "1"}) or marker == "-"
     else:
-        active = bool(fence or rule or underline)
-    return f"    {found}" if active else found
+        active = True
+    return f"\n    {found[1:]}" if active else found

@@ -1,0 +1,1 @@
+"""The parts of `html_to_markdown`: reading tags and code blocks, writing text and blocks."""

@@ -1,0 +1,304 @@
+"""Builds: every row accounted for, equal bytes whatever the workers, and whole after any kill."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+
+from imitation_data import build, explain, load
+from imitation_data.errors import CheckError, SourceError, StepError, StoreError
+from imitation_data.versions.store import Store
+from tests.conftest import sharegpt
+
+STEPS = [
+    {"type": "roles"},
+    {"type": "blank"},
+    {"type": "length", "max_chars": 300},
+    {"type": "pii"},
+    {"type": "exact_dedup", "level": "first_user"},
+    {"type": "refusals"},
+    {"type": "split", "shares": {"train": 0.8, "test": 0.2}},
+]
+
+
+def conversations(count: int, name: str) -> dict[str, list[str]]:
+    """Some short, some long, some repeated, some with personal data, some refused."""
+    found = {}
+    for n in range(count):
+        question = f"What does the word number {n - n % 7 if n % 3 else n} of {name} mean?"
+        answer = "It means a great deal. " * (n % 17 + 1)
+        if n % 11 == 0:
+            answer = "I'm sorry, but as an AI language model I cannot say." + " So it is." * 15
+            answer += " The hidden tail."
+        if n % 13 == 0:
+            answer += f" Write to user{n}@mail.example-shop.com."
+        turns = [question, answer] if n % 5 else [question, answer, "And then?"]
+        found[f"{name}-{n}"] = turns if n % 29 else ["", "", question]
+    return found
+
+
+@pytest.fixture
+def recipe(write_recipe):
+    return write_recipe(
+        {"one": sharegpt(conversations(700, "one")), "two": sharegpt(conversations(500, "two"))},
+        steps=STEPS,
+        seed=3,
+        tokens="bytes",
+    )
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def assert_balanced(stored) -> None:
+    """Books of every step, ledger entries and rows on disk agree with one another."""
+    manifest = stored.manifest
+    ledger = pl.read_parquet(stored.ledger_files())
+    rows = sum(
+        pq.read_metadata(path).num_rows for paths in stored.data_files().values() for path in paths
+    )
+    before = None
+    for step in manifest["steps"]:
+        assert step["rows_in"] + step["created"] == step["rows_out"] + step["dropped"]
+        assert before is None or step["rows_in"] == before
+        before = step["rows_out"]
+        mine = ledger.filter(pl.col("step") == step["step"])
+        drops = mine.filter(pl.col("action").is_in(["drop", "bad_record"]))
+        assert Counter(drops["reason"].to_list()) == step["drops"]
+        assert mine.filter(pl.col("action") == "create").height == step["created"]
+        edits = (
+            mine.filter(pl.col("action") == "edit").group_by("reason").agg(pl.col("count").sum())
+        )
+        assert dict(edits.iter_rows()) == step["edits"]
+    assert rows == before == manifest["rows"]
+    keys = ledger.filter(pl.col("action") == "drop").select("source", "origin", "part")
+    assert keys.is_duplicated().sum() == 0
+
+
+def test_the_books_balance(recipe, tmp_path):
+    built = build(recipe, store=tmp_path / "store", workers=1)
+    assert built.read == 1200
+    assert built.read == built.kept + sum(built.dropped.values())
+    assert set(built.dropped) >= {"duplicate_first_user", "identity", "too_long_chars"}
+    assert_balanced(built.stored)
+
+
+def test_workers_do_not_change_a_byte(recipe, tmp_path):
+    one = build(recipe, store=tmp_path / "one", workers=1)
+    two = build(recipe, store=tmp_path / "two", workers=2)
+    assert contents(one.stored.path) == contents(two.stored.path)
+
+
+def test_hash_seed_and_folder_do_not_change_a_byte(recipe, tmp_path):
+    """Another process with another hash seed, another working folder and another store path."""
+    folders = []
+    for seed in ("1", "2"):
+        store = tmp_path / f"elsewhere-{seed}"
+        store.mkdir()
+        command = [
+            sys.executable,
+            "-m",
+            "imitation_data",
+            "build",
+            str(recipe),
+            "--store",
+            "s",
+        ]
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        subprocess.run([*command, "--quiet"], cwd=store, env=environment, check=True)
+        folders.append(store / "s" / "trial" / "v1.0.0")
+    first, second = map(contents, folders)
+    assert "manifest.json" in first
+    assert first == second
+
+
+def test_a_rebuild_without_change_writes_nothing(recipe, tmp_path):
+    first = build(recipe, store=tmp_path / "store", workers=1)
+    again = build(recipe, store=tmp_path / "store", workers=1)
+    assert (first.new, again.new) == (True, False)
+    assert again.stored == first.stored
+    assert again.read == first.read
+    assert again.dropped == first.dropped
+    assert [str(one.version) for one in Store(tmp_path / "store").versions("trial")] == ["1.0.0"]
+
+
+def test_versions_follow_the_rows(write_recipe, tmp_path):
+    """More rows is minor, fewer is major, other words on the card only is patch."""
+    store = tmp_path / "store"
+    texts = conversations(60, "one")
+
+    def version(count, **keys):
+        some = dict(list(texts.items())[:count])
+        path = write_recipe({"one": sharegpt(some)}, **keys)
+        return str(build(path, store=store, workers=1).stored.version)
+
+    assert version(50) == "1.0.0"
+    assert version(60) == "1.1.0"
+    assert version(60, description="Words") == "1.1.1"
+    assert version(60, description="Words", license="CC0-1.0") == "1.1.2"
+    assert version(40) == "2.0.0"
+
+
+def test_repeated_origins_are_numbered(write_recipe, tmp_path):
+    """Two records under one id are two records; dropped ones too, in every shard and file."""
+    first = sharegpt({"same": ["one", "1"]})
+    text = json.dumps(json.loads(first) * 3 + json.loads(sharegpt({"same": ["two", "2"]})))
+    stored = build(write_recipe({"one": text}), store=tmp_path / "store", workers=1).stored
+    rows = load("trial", tmp_path / "store")["train"]
+    assert rows["origin"] == ["same", "same#1", "same#2", "same#3"]
+    assert_balanced(stored)
+
+
+def test_a_failed_check_writes_no_version(recipe, write_recipe, tmp_path):
+    path = write_recipe(
+        {"one": sharegpt(conversations(60, "one"))},
+        checks=[
+            {"type": "min_rows", "rows": 1000},
+            {"type": "roles_alternate"},
+            {"type": "licenses", "allowed": ["CC0-1.0"]},
+        ],
+    )
+    with pytest.raises(CheckError) as caught:
+        build(path, store=tmp_path / "store", workers=1)
+    message = str(caught.value)
+    assert "min_rows: found 60 rows; expected at least 1,000" in message
+    assert "roles_alternate: found 14 rows break it" in message
+    assert "licenses" not in message
+    assert len(message.split("    rows: ")[1].split(", ")) == 14  # ids of the failing rows
+    assert Store(tmp_path / "store").versions("trial") == []
+
+
+def test_bad_records_stop_or_are_counted(write_recipe, tmp_path):
+    broken = sharegpt(conversations(20, "one")).replace('"from": "gpt"', '"from": 7', 1)
+    sources = [{"name": "one", "reader": "sharegpt", "path": "one.json"}]
+    with pytest.raises(SourceError, match=r"one\.json, record \d+.*expected") as caught:
+        build(write_recipe({"one": broken}), store=tmp_path / "store", workers=1)
+    assert "bad_records: drop" in str(caught.value)
+    path = write_recipe({"one": broken}, sources=[{**sources[0], "bad_records": "drop"}])
+    built = build(path, store=tmp_path / "store", workers=1)
+    assert (built.read, built.dropped["bad_record"]) == (20, 1)
+    assert_balanced(built.stored)
+
+
+def test_nothing_left_is_said(write_recipe, tmp_path):
+    path = write_recipe(
+        {"one": sharegpt({"a": ["hi", "ho"]})}, steps=[{"type": "length", "min_chars": 1000}]
+    )
+    with pytest.raises(StepError, match="no row is left"):
+        build(path, store=tmp_path / "store", workers=1)
+
+
+def test_two_builds_of_one_name_do_not_mix(recipe, tmp_path):
+    store = Store(tmp_path / "store")
+    with (
+        store.locked("trial"),
+        pytest.raises(StoreError, match="another process is building trial"),
+    ):
+        build(recipe, store=store.root, workers=1)
+
+
+def test_explain_tells_the_story_of_kept_and_dropped(recipe, tmp_path):
+    store = tmp_path / "store"
+    build(recipe, store=store, workers=1)
+    rows = load("trial@1.0.0", store)["train"]
+    (kept,) = explain(rows[0]["id"], store=store)
+    assert [one.id for _, one in kept.rows] == [rows[0]["id"]]
+    ledger = pl.read_parquet(Store(store).find("trial").ledger_files())
+    gone = ledger.filter(pl.col("reason") == "duplicate_first_user").row(0, named=True)
+    (story,) = explain(f"{gone['source']}/{gone['origin']}:{gone['part']}", "trial", store)
+    assert story.entries[-1].other == gone["other"]
+    assert story.dropped[-1][0] == 5  # the dropped text is still in the build folder
+    (winner,) = explain(gone["other"], store=store)
+    assert {text for _, one in winner.rows for text in one.texts("user")}
+    (by_id,) = explain(story.dropped[-1][1].id, store=store)
+    assert by_id.origin == story.origin
+    with pytest.raises(StoreError, match="no record or row 'nobody'"):
+        explain("nobody", store=store)
+
+
+def test_dropped_text_and_personal_data_stay_out_of_the_version(recipe, tmp_path):
+    """What was dropped or masked is in no file of the version."""
+    stored = build(recipe, store=tmp_path / "store", workers=1).stored
+    whole = b"".join(contents(stored.path).values())
+    tables = [
+        pq.read_table(path)
+        for path in [*stored.ledger_files(), *sum(stored.data_files().values(), [])]
+    ]
+    whole += repr([table.to_pylist() for table in tables]).encode()
+    assert b"mail.example-shop.com" not in whole
+    assert b"The hidden tail" not in whole
+
+
+def command(recipe: Path, store: Path) -> list[str]:
+    words = ["build", str(recipe), "--store", str(store), "--workers", "2", "--quiet"]
+    return [sys.executable, "-m", "imitation_data", *words]
+
+
+def count_files(store: Path) -> int:
+    return sum(not path.name.endswith(".part") for path in store.rglob("*") if path.is_file())
+
+
+def kill_at(recipe: Path, store: Path, files: int) -> str:
+    """Start a build and kill it with its workers when so many files are there; say where it was."""
+    process = subprocess.Popen(command(recipe, store), start_new_session=True)
+    while process.poll() is None and count_files(store) < files:
+        time.sleep(0.001)
+    newest = max(
+        (path for path in store.rglob("*") if path.is_file()),
+        key=lambda path: path.stat().st_mtime_ns,
+        default=store,
+    )
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return newest.parent.name
+
+
+def killed_build_ends_in_equal_bytes(
+    recipe: Path, tmp_path: Path, fractions: list[float]
+) -> set[str]:
+    """Kill one build again and again, further along each time; then let it end."""
+    whole = build(recipe, store=tmp_path / "whole", workers=1).stored
+    total = count_files(tmp_path / "whole")
+    store = tmp_path / "killed"
+    store.mkdir()
+    stages = {kill_at(recipe, store, max(1, int(total * part))) for part in sorted(fractions)}
+    subprocess.run(command(recipe, store), check=True)
+    again = Store(store).find("trial")
+    assert contents(again.path) == contents(whole.path)
+    assert [path.name for path in again.path.parent.iterdir()] == ["v1.0.0"]
+    return stages
+
+
+@pytest.fixture
+def many_shards(monkeypatch):
+    """Small shards, here and in the processes that are started, so that stages take a while."""
+    monkeypatch.setenv("IMITATION_SHARD_ROWS", "64")
+    monkeypatch.setattr("imitation_data.stages.shards.ROWS", 64)
+
+
+def test_three_kills(recipe, tmp_path):
+    killed_build_ends_in_equal_bytes(recipe, tmp_path, [0.2, 0.55, 0.85])
+
+
+@pytest.mark.full
+def test_twenty_kills_hit_every_stage(recipe, tmp_path):
+    """Twenty random moments, and at least one in every stage."""
+    draw = random.Random(7)
+    fractions = [(n + draw.random()) / 20 for n in range(20)]
+    stages = killed_build_ends_in_equal_bytes(recipe, tmp_path, fractions)
+    kinds = {stage.rsplit("-", 1)[0] for stage in stages}
+    assert len(kinds) >= 4, kinds
