@@ -8,7 +8,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from imitation_data.runner import Built, build
     from imitation_data.conversation import Conversation, Message
     from imitation_data.dataset_step import apply_dataset_step
     from imitation_data.errors import ImitationDataError
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from imitation_data.readers import BadRecord, Record, read
     from imitation_data.recipe import Recipe, load_recipe
     from imitation_data.rows.step import apply
+    from imitation_data.runner import Built, build
     from imitation_data.stored import load
 
 _HOMES = {

@@ -197,7 +197,9 @@ def row_schema(*, tokens: bool) -> "pa.DataFrameSchema":
             "origin": column(where(lambda text: text.str.len_bytes() > 0)),
             "part": column(where(lambda number: number >= 0)),
             "teacher": pa.Column(pl.String, nullable=True),
-            "language": column(where(lambda code: code.str.contains("^[a-z]{2}$")), nullable=True),
+            "language": column(
+                where(lambda code: code.str.contains("^[a-z]{2,3}$")), nullable=True
+            ),
             "license": pa.Column(pl.String),
             "tokens": column(where(lambda number: number >= 0), nullable=not tokens),
             "meta": column(where(lambda text: text.str.contains(r"^\{.*\}$"))),

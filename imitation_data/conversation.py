@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from operator import attrgetter
 from typing import Literal, NamedTuple
 
 import orjson
@@ -34,6 +35,8 @@ SCHEMA = pa.schema(
     ]
 )
 
+_REST = attrgetter(*SCHEMA.names[2:])
+
 
 class Message(NamedTuple):
     """One turn: who spoke and what was said."""
@@ -52,7 +55,7 @@ class Conversation:
         origin: the record's identity, stable across builds and cleaning; never a line number.
         part: 0, or the piece number when one record became several rows.
         teacher: the model that wrote the assistant turns, when known.
-        language: ISO 639-1, as detected.
+        language: ISO 639-1 as detected, ISO 639-3 for languages without such a code.
         license: SPDX, or the source's own words.
         tokens: count under the recipe's encoding; None before counting and under `tokens: none`.
         meta: a JSON object of what the reader kept.
@@ -97,30 +100,30 @@ def content_id(messages: Sequence[Message]) -> str:
     return blake2b(orjson.dumps(plain), digest_size=16).hexdigest()
 
 
-def to_batch(rows: Sequence[Conversation]) -> pa.RecordBatch:
-    """Lay rows out under `SCHEMA`: one record batch of `len(rows)` rows."""
-    messages = [message for row in rows for message in row.messages]
-    offsets = [0]
-    for row in rows:
-        offsets.append(offsets[-1] + len(row.messages))
+def to_batch(rows: Sequence[Conversation], ids: Sequence[str] | None = None) -> pa.RecordBatch:
+    """Lay rows out under `SCHEMA`: one record batch of `len(rows)` rows.
+
+    Args:
+        rows: any number.
+        ids: the rows' ids where they are known already, to spare hashing the texts again.
+    """
+    roles = [role for row in rows for role, _ in row.messages]
+    texts = [text for row in rows for _, text in row.messages]
+    offsets = [0, *accumulate(len(row.messages) for row in rows)]
     turns = pa.StructArray.from_arrays(
-        [
-            pa.array([role for role, _ in messages], pa.string()),
-            pa.array([text for _, text in messages], pa.string()),
-        ],
-        fields=list(MESSAGE),
+        [pa.array(roles, pa.string()), pa.array(texts, pa.string())], fields=list(MESSAGE)
     )
     nested = pa.ListArray.from_arrays(
         pa.array(offsets, pa.int32()), turns, type=SCHEMA.field("messages").type
     )
-    columns: dict[str, pa.Array] = {
-        "id": pa.array([row.id for row in rows], pa.string()),
-        "messages": nested,
-    }
-    for field in SCHEMA:
-        if field.name not in columns:
-            columns[field.name] = pa.array([getattr(row, field.name) for row in rows], field.type)
-    return pa.RecordBatch.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA)
+    names = [row.id for row in rows] if ids is None else ids
+    rest = zip(*map(_REST, rows), strict=True) if rows else [()] * len(SCHEMA.names[2:])
+    columns = [
+        pa.array(values, field.type) for values, field in zip(rest, list(SCHEMA)[2:], strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(
+        [pa.array(names, pa.string()), nested, *columns], schema=SCHEMA
+    )
 
 
 def from_batch(batch: pa.RecordBatch | pa.Table) -> list[Conversation]:

@@ -29,7 +29,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from imitation_data.checks import CHECKS, Check
 from imitation_data.contradictions import contradictions
@@ -248,7 +248,7 @@ class _Reading:
         return BoundSource(settings, reader, path) if reader is not None else None
 
     def step(self, table: dict[str, object], where: str, encoding: str | None) -> StepUse | None:
-        kinds = {**ROW_STEPS, **DATASET_STEPS}
+        kinds: dict[str, type[Any]] = {**ROW_STEPS, **DATASET_STEPS}
         rest = dict(table)
         name = rest.pop("type", None)
         only = rest.pop("sources", [])

@@ -5,7 +5,7 @@ import time
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from rich.console import Console
@@ -13,6 +13,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 from imitation_data import display
 
+PATIENT = settings(deadline=None)  # a busy machine is no failure
 HOSTILE = (
     "<script>alert(1)</script>",
     "</bdi></p><img src=x onerror=alert(1)>",
@@ -68,6 +69,7 @@ def shown(markup):
     return LexborHTMLParser(markup).body.text()
 
 
+@PATIENT
 @given(ANY, st.none() | st.integers(0, 20))
 def test_no_form_lets_an_unseen_character_through(text, limit):
     """Whatever the text, no output holds a raw control, bidi or zero-width character."""
@@ -111,6 +113,7 @@ def test_limit_counts_the_text_not_its_escapes():
     assert display.terminal("ab", 2) == "ab"
 
 
+@PATIENT
 @given(ANY)
 def test_rich_does_not_interpret_text(text):
     """Through Rich, the characters printed are those of `terminal`."""
@@ -125,6 +128,7 @@ def test_rich_prints_markup_as_it_stands():
     assert out.getvalue() == "[bold]x[/] :smile: [link=https://a.example]y[/link]\n"
 
 
+@PATIENT
 @given(ANY)
 def test_html_parses_to_the_text_alone(text):
     """A parser finds one `bdi` with exactly the escaped text and no other element."""
@@ -133,6 +137,7 @@ def test_html_parses_to_the_text_alone(text):
     assert shown(markup) == display.terminal(text)
 
 
+@PATIENT
 @given(ANY)
 def test_attribute_parses_to_the_text_alone(text):
     """In a quoted attribute, the value is the escaped text and nothing leaks out of it."""
@@ -152,6 +157,7 @@ def code_spans(source):
     ]
 
 
+@PATIENT
 @given(ANY)
 def test_markdown_code_span_holds_the_text_alone(text):
     """Inside a sentence, the text is one code span; the words around stay as they are."""
@@ -163,6 +169,7 @@ def test_markdown_code_span_holds_the_text_alone(text):
     assert shown(MARKDOWN.render(source)).split()[-1] == "after"
 
 
+@PATIENT
 @given(ANY)
 def test_markdown_cell_keeps_the_table(text):
     """A cell holds the text, with a pipe after a backslash as `\\x7c`; the row keeps its cells."""
@@ -174,6 +181,7 @@ def test_markdown_cell_keeps_the_table(text):
         assert code_spans(source) == [expected]
 
 
+@PATIENT
 @given(ANY)
 def test_markdown_prose_renders_as_the_same_words(text):
     """Prose makes paragraphs of text only: no link, heading, list, rule, code or HTML."""
@@ -182,6 +190,7 @@ def test_markdown_prose_renders_as_the_same_words(text):
     assert shown(markup).split() == display.terminal(text).split()
 
 
+@PATIENT
 @given(ANY)
 def test_markdown_prose_stays_in_its_place(text):
     """In a list item, heading or cell, one line of prose opens nothing."""
@@ -200,6 +209,7 @@ def test_markdown_prose_stays_in_its_place(text):
         assert "".join(display.terminal(words).split()) in "".join(shown(markup).split())
 
 
+@PATIENT
 @given(ANY)
 def test_markdown_block_holds_the_text_alone(text):
     """A fenced block ends where we end it."""

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
@@ -163,7 +164,7 @@ def test_repeated_origins_are_numbered(write_recipe, tmp_path):
     assert_balanced(stored)
 
 
-def test_a_failed_check_writes_no_version(recipe, write_recipe, tmp_path):
+def test_a_failed_check_writes_no_version(write_recipe, tmp_path):
     path = write_recipe(
         {"one": sharegpt(conversations(60, "one"))},
         checks=[
@@ -236,7 +237,7 @@ def test_dropped_text_and_personal_data_stay_out_of_the_version(recipe, tmp_path
     whole = b"".join(contents(stored.path).values())
     tables = [
         pq.read_table(path)
-        for path in [*stored.ledger_files(), *sum(stored.data_files().values(), [])]
+        for path in [*stored.ledger_files(), *chain(*stored.data_files().values())]
     ]
     whole += repr([table.to_pylist() for table in tables]).encode()
     assert b"mail.example-shop.com" not in whole

@@ -1,4 +1,4 @@
-"""Samples and mixes: exact counts, luck that follows identity, and errors that compute the answer."""
+"""Samples and mixes: exact counts, luck that follows identity, errors with the answer in them."""
 
 import pytest
 from hypothesis import given
@@ -74,7 +74,7 @@ def test_the_largest_total_works_and_more_does_not(sizes, weights):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Sample(), "either rows or share"),
+        (Sample, "either rows or share"),
         (lambda: Sample(rows=1, share=0.5), "either rows or share"),
         (lambda: Sample(share=1.5), "at most 1"),
         (lambda: Mix({"a": 0.5}), "sum to 0.5"),

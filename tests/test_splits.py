@@ -33,7 +33,7 @@ def test_pieces_of_one_record_stay_together():
 
 
 def test_a_large_group_is_as_likely_to_be_test_as_a_small_one():
-    """The smallest of many numbers is small; without another scramble large groups were all train."""
+    """The smallest of many numbers is small: unscrambled, large groups would all be train."""
     rows = [
         row(f"Group {group} piece {n} of it", "yes", origin=f"g{group}", part=n)
         for group in range(300)

@@ -49,10 +49,7 @@ class ExactDedup:
     def key_texts(self, row: Conversation, /) -> Sequence[str]:
         """The normalised texts this row is compared by."""
         if self.level == "conversation":
-            turns = (
-                f"{role}\x00{normalized(text, self.normalization)}" for role, text in row.messages
-            )
-            return ("\x01".join(turns),)
+            return (_whole(row, self.normalization),)
         if self.level == "first_user":
             first = next(row.texts("user"), None)
             return () if first is None else (normalized(first, self.normalization),)
@@ -84,6 +81,13 @@ class ExactDedup:
         ties = (rows.part, rows.origin, rows.id_low, rows.id_high)
         length = (-rows.characters,) if self.keep == "longest" else ()
         return np.lexsort((*ties, *length, rank[rows.source]))
+
+
+def _whole(row: Conversation, form: Normalization) -> str:
+    """A conversation as one text: a header of roles and lengths, then the normalised turns."""
+    texts = [normalized(text, form) for _, text in row.messages]
+    heads = [f"{role} {len(text)}" for (role, _), text in zip(row.messages, texts, strict=True)]
+    return "\n".join((*heads, "", *texts))
 
 
 def _groups(keys: Keys) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -145,9 +145,11 @@ def _tree(row: Row) -> _Tree:
         if message is not None:
             messages[name] = object_in(message, "a message")
     unlinked = [node for node in parents if parents[node] is None and node in children]
-    forest = plant({**parents, **{node: children[node] for node in unlinked}})
     current = row.get("current_node")
     known = isinstance(current, str) and current in parents
+    # A circle is cut where the walk from the current node closes it.
+    first = {current: parents[current]} if isinstance(current, str) and known else {}
+    forest = plant({**first, **parents, **{node: children[node] for node in unlinked}})
     mended = Counter(
         parent_missing=len(forest.orphans),
         cycle_cut=len(forest.cut),

@@ -50,7 +50,7 @@ import orjson
 
 from imitation_data.conversation import Conversation, Message
 from imitation_data.ledger import Drop, Edit
-from imitation_data.readers.discord_log import Fate, Log, Mark
+from imitation_data.readers.discord_log import EDITS, Fate, Log
 from imitation_data.readers.discord_message import (
     Authors,
     Channel,
@@ -66,11 +66,7 @@ from imitation_data.readers.json_records import RawRecord
 from imitation_data.readers.record import BadRecord, Record
 from imitation_data.readers.shape import Unfit, object_in
 
-_COUNTED = {
-    mark: mark.name.lower()
-    for mark in Mark
-    if mark.name and mark.name.endswith(("STRIPPED", "TEXT", "LEFT_OUT", "REPLACED", "ECHO"))
-}
+_EDITED = sum(EDITS.values())
 
 
 @dataclass(frozen=True)
@@ -266,7 +262,8 @@ class _Writer:
     def _count_marks(self, exchanges: Iterable[int], counts: Counter[str]) -> None:
         for at in {at for exchange in exchanges for at in self.pairs.messages(exchange)}:
             marks = self.log[at].marks
-            counts.update(name for mark, name in _COUNTED.items() if marks & mark)
+            if marks & _EDITED:
+                counts.update(name for name, mark in EDITS.items() if marks & mark)
 
     def _meta(self, branch: Sequence[int]) -> str:
         first = self.log[self.pairs.start[branch[0]]]

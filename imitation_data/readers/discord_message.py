@@ -7,7 +7,15 @@ from typing import NamedTuple
 
 import xxhash
 
-from imitation_data.readers.discord_log import ANY_BOT, NOBODY, UNKNOWN, Fate, Mark, Post
+from imitation_data.readers.discord_log import (
+    ANY_BOT,
+    EDITS,
+    NOBODY,
+    UNKNOWN,
+    Fate,
+    Mark,
+    Post,
+)
 from imitation_data.readers.discord_text import (
     NEARLY_FULL,
     Embed,
@@ -131,7 +139,7 @@ class MessageReader:
         author = object_in(row.get("author"), "author")
         number, wanted, other = self.authors.add(author)
         snowflake, form = _snowflake(row.get("id"), "id"), _form(row.get("type"))
-        marks = Mark.LONE_SURROGATE_REPLACED if mended else Mark(0)
+        marks = EDITS["lone_surrogate_replaced"] if mended else 0
         post = Post(
             snowflake,
             _moment(row.get("timestamp")) or (snowflake >> 22) + _EPOCH,
@@ -196,11 +204,11 @@ class MessageReader:
             asked, answer = echo(content, embeds)
             said = answer or said
         if asked:
-            marks |= Mark.PROMPT_FROM_ECHO
+            marks |= EDITS["prompt_from_echo"]
         elif beside:
-            marks |= Mark.EMBED_LEFT_OUT if content else Mark.EMBED_AS_TEXT
+            marks |= EDITS["embed_left_out"] if content else EDITS["embed_as_text"]
         said, mentions = strip_mentions(said, names, ())
-        marks |= Mark.MENTION_STRIPPED if mentions else 0
+        marks |= EDITS["mention_stripped"] if mentions else 0
         marks |= Mark.LONG if len(said) >= NEARLY_FULL else 0
         fate = Fate[slug.upper()] if (slug := notice(said)) else Fate.NONE
         post = post._replace(marks=marks, to=to, digest=_digest(asked), fate=fate)
@@ -209,10 +217,10 @@ class MessageReader:
     def _question(self, post: Post, row: Row, author: str) -> Read:
         names, bots, to = self._mentions(row)
         said, mentions = strip_mentions(text(row, "content"), names, bots)
-        marks = post.marks | (Mark.MENTION_STRIPPED if mentions else 0)
+        marks = post.marks | (EDITS["mention_stripped"] if mentions else 0)
         bare = strip_prefix(said, self.prefixes)
         if bare is not None:
-            said, marks = bare, marks | Mark.PREFIX_STRIPPED
+            said, marks = bare, marks | EDITS["prefix_stripped"]
         opens = self.channel.thread and post.id == self.channel.id
         if to == NOBODY and (bare is not None or self.dedicated or opens):
             to = ANY_BOT
@@ -225,7 +233,7 @@ class MessageReader:
         extras = len(rows(row, "attachments")) + len(rows(row, "stickers"))
         if not said or said.isspace():
             return Read(post._replace(fate=Fate.ATTACHMENT_ONLY if extras else Fate.BLANK_CONTENT))
-        marks = post.marks | (Mark.ATTACHMENT_LEFT_OUT if extras else 0)
+        marks = post.marks | (EDITS["attachment_left_out"] if extras else 0)
         return Read(post._replace(marks=marks), asked, said)
 
     def _mentions(self, row: Row) -> tuple[list[str], list[str], int]:

@@ -288,16 +288,18 @@ def _fences(text: str, open_fence: str, last_fence: str) -> tuple[str, str]:
     Returns:
         Both, after the text.
     """
-    at = 0
+    at = end = 0
     while (at := text.find("```", at)) >= 0:
         if open_fence:
             open_fence, at = "", at + 3
             continue
-        end = text.find("\n", at)
-        line = text[at : end if end >= 0 else len(text)]
-        if "```" in line[3:]:  # a block within its line
-            at += line.index("```", 3) + 3
+        if end <= at:
+            end = text.find("\n", at)
+            end = end if end >= 0 else len(text)
+        closing = text.find("```", at + 3, end)
+        if closing >= 0:  # a block within its line
+            at = closing + 3
             continue
-        open_fence = last_fence = line.strip()
-        at += len(line)
+        open_fence = last_fence = text[at:end].strip()
+        at = end
     return open_fence, last_fence

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from imitation_data.errors import SourceError
 from imitation_data.readers.broken_json import Borders
 from imitation_data.readers.files import SourceFile
-from imitation_data.readers.json_records import RawRecord, _Values
+from imitation_data.readers.json_records import RawRecord, Values
 from imitation_data.readers.quoting import kind, shown
 from imitation_data.readers.record import BadRecord
 
@@ -41,7 +41,7 @@ def read_under(file: SourceFile, key: str) -> Iterator[Member | RawRecord | BadR
     last = "its start"
     with file.open() as stream:
         try:
-            for item in _Root(_Values(stream, file.name), file.name, key).members():
+            for item in _Root(Values(stream, file.name), file.name, key).members():
                 if isinstance(item, RawRecord):
                     last = item.place
                 yield item
@@ -55,7 +55,7 @@ def read_under(file: SourceFile, key: str) -> Iterator[Member | RawRecord | BadR
 class _Root:
     """The root object of one file, read member by member."""
 
-    values: _Values
+    values: Values
     name: str
     key: str
 
@@ -78,7 +78,7 @@ class _Root:
                 where = f"before record {values.number:,}"
                 yield self.bad(where, f"the key {shown(name)} twice", "each key once")
             seen.add(name)
-            if name == self.key and values.next_mark() == "[":
+            if values.next_mark() == "[" and name == self.key:
                 yield Member(name, [])
                 yield from self.elements()
                 if values.next_mark() != "]":
@@ -107,10 +107,11 @@ class _Root:
         value = values.element()
         if isinstance(value, BadRecord) or not isinstance(value.value, str):
             return self.bad(where, "a broken key", "a key in quotes; is the file cut off?")
-        if values.next_mark() != ":":
-            return self.bad(where, "a key without a value", "a colon and a value")
-        values.at += 1
-        return value.value
+        if values.next_mark() == ":":
+            values.at += 1
+            if values.next_mark():
+                return value.value
+        return self.bad(where, "a key without a value", "a colon and a value; is the file cut off?")
 
     def elements(self) -> Iterator[RawRecord | BadRecord]:
         """Read the elements of the array that starts here, up to its closing bracket."""

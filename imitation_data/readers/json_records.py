@@ -256,10 +256,10 @@ def _mend(value: object, counts: list[int]) -> object:
 
 
 def _values(stream: BinaryIO, name: str) -> Iterator[RawRecord | BadRecord]:
-    return _Values(stream, name).read()
+    return Values(stream, name).read()
 
 
-class _Values:
+class Values:
     """JSON values one after the other, or the elements of one array, from a window of text."""
 
     def __init__(self, stream: BinaryIO, name: str) -> None:

@@ -278,6 +278,6 @@ def _row(posts: Sequence[Post], part: int, piece: Piece, origin: str) -> Convers
         tuple(Message(post.role, post.text) for post in posts),
         origin=origin,
         part=part,
-        teacher=teacher if teacher != _NAMELESS else None,
+        teacher=None if teacher in ("", _NAMELESS) else teacher,
         meta=kept_meta(piece.raw, {**piece.row, **writers}, _KEPT),
     )

@@ -54,7 +54,9 @@ def _parquet(
     except _DAMAGE as error:
         yield _damaged(file, file.name, error)
         return
-    columns = [path for path in paths if wanted is None or wanted(path)]
+    # Rows without any of the columns are still rows: read whole, they can be reported for what
+    # they are.
+    columns = [path for path in paths if wanted is None or wanted(path)] or paths
     if any(path.count(".") > MAX_DEPTH for path in columns):
         yield BadRecord(file.name, "columns nested too deep", f"{MAX_DEPTH} levels", file.name)
         return

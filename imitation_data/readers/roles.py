@@ -5,8 +5,9 @@ Every chat reader gathers its turns through `Turns`, so that one policy holds fo
 - A word for a role is looked up in the reader's own `roles` option and in `WORDS`, without regard
   to case. An unknown word makes the record bad: a guess would train a model on the wrong side.
 - Tool, function and plugin messages, and assistant turns that only call a tool, are no part of a
-  row. `tools: drop_messages` (the default) leaves them out and counts `tool_message_dropped`;
-  `tools: drop_record` drops every record that has one, reason `tool_message`.
+  row. `tools: drop_messages` (the default) leaves them out and counts `tool_message_dropped`; of a
+  turn that calls a tool and says something the text stays, and `tool_call_removed` is counted.
+  `tools: drop_record` drops every record that has either, reason `tool_message`.
 - An empty text stays a turn with an empty text, and so does null (edit `null_text_as_empty`): the
   step that looks for blank turns decides. A turn without any field that could hold text is bad.
 - A whole number as text is written in digits (edit `number_as_text`). A list of parts is joined by
@@ -138,8 +139,9 @@ class Turns:
         """Make the record of what was gathered: one row, or the reason there is none."""
         edits = raw.edits + tuple(Edit(name, count) for name, count in self._edits.items())
         tools = self._edits.get("tool_message_dropped", 0)
-        if tools and self._tools == "drop_record":
-            drop = Drop("tool_message", found=tools, limit=0)
+        used = tools + self._edits.get("tool_call_removed", 0)
+        if used and self._tools == "drop_record":
+            drop = Drop("tool_message", found=used, limit=0)
         elif not self.messages:
             drop = Drop("only_tool_messages", found=tools) if tools else Drop("no_turns")
         else:

@@ -12,7 +12,6 @@ the tags, no tree and no recursion: time is linear in the input, and any input i
 """
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -81,12 +80,13 @@ class _Page:
         self.blocks = BlockStack()
         self.inline = Inline()
         self.in_paragraph = False
-        self.left_out: Counter[str] = Counter()
+        self.left_out: dict[str, int] = {}
 
     def feed(self, html: str) -> None:
         """Read a stretch of HTML."""
         text, tags = split_tags(html)
         self.text(text)
+        inline = self.inline
         for name, attributes, end, behind in tags:
             handle = _HANDLERS.get(name)
             if handle is not None and end:
@@ -94,8 +94,8 @@ class _Page:
                 text = behind
             else:
                 text = self._read((name, attributes, end, behind), tags)
-            if text:
-                self.text(text)
+            if text and (inline.pieces or not text.isspace()):
+                inline.text(unescape(text) if "&" in text else text)
 
     def _read(self, tag: Tag, tags: Iterator[Tag]) -> str:
         """Read a tag that may read on; return the text behind."""
@@ -111,22 +111,18 @@ class _Page:
         return behind
 
     def text(self, text: str) -> None:
-        if self.inline.pieces or not (text.isspace() or not text):
-            self.inline.text(unescape(text) if "&" in text else text)
+        if text and (self.inline.pieces or not text.isspace()):
+            self.inline.text(unescape(text))
 
     def finish(self) -> Converted:
         self._flush()
         return Converted(self.blocks.finish(), self.left_out)
 
     def _flush(self) -> None:
-        """End the running paragraph, if there is one."""
-        written, self.in_paragraph = self.in_paragraph, False
-        if not self.inline.pieces:
-            return
-        text = self.inline.render()
-        self.inline = Inline()
+        """End the running paragraph; callers that run for every tag ask first if there is one."""
+        text = self.inline.take()
         top = self.blocks.top
-        if top.tag == "root" and not written:
+        if top.tag == "root" and not self.in_paragraph:
             text = self._without_furniture(text)
         if text:
             self.blocks.add("paragraph", text if top.tag in _ONE_LINE else guard_lines(text))
@@ -134,29 +130,36 @@ class _Page:
     def _without_furniture(self, text: str) -> str:
         """Leave out counters and labels that stand by themselves outside of the answer's blocks."""
         if not self.blocks.root.blocks and _COUNTER.fullmatch(text):
-            self.left_out["variant_counter"] += 1
+            self._leave_out("variant_counter")
             return ""
         if _COPY_COUNTER.fullmatch(text):
-            self.left_out["copy_counter"] += 1
+            self._leave_out("copy_counter")
             return ""
         rest, labels = cut_copy_labels(text)
         if labels and not rest:
-            self.left_out["copy_code"] += labels
+            self._leave_out("copy_code", labels)
             return ""
         return text
+
+    def _leave_out(self, kind: str, count: int = 1) -> None:
+        self.left_out[kind] = self.left_out.get(kind, 0) + count
 
     # Blocks
 
     def block(self, _name: str, _attributes: str) -> None:
-        self._flush()
+        if self.inline.pieces:
+            self._flush()
+        self.in_paragraph = False
 
     def paragraph(self, _name: str, _attributes: str) -> None:
-        self._flush()
+        if self.inline.pieces:
+            self._flush()
         self.in_paragraph = True
         self.blocks.loosen()
 
     def rule(self, _name: str, _attributes: str) -> None:
-        self._flush()
+        if self.inline.pieces:
+            self._flush()
         # `- ---` would be a rule, not an item that holds one.
         self.blocks.add("rule", "***" if self.blocks.top.tag == "li" else "---")
 
@@ -165,7 +168,7 @@ class _Page:
         self._flush()
         block = read_code_block(html)
         if block.labels:
-            self.left_out["copy_code"] += block.labels
+            self._leave_out("copy_code", block.labels)
         if block.before:
             self.blocks.add("paragraph", guard_lines(block.before))
         self.blocks.add("code", write_code(block.code, block.language))
@@ -184,7 +187,8 @@ class _Page:
         self.blocks.open(name, start=number)
 
     def open_item(self, _name: str, _attributes: str) -> None:
-        self._flush()
+        if self.inline.pieces:
+            self._flush()
         self.blocks.open_item()
 
     def open_cell(self, name: str, attributes: str) -> None:
@@ -200,7 +204,8 @@ class _Page:
         self.blocks.open_row()
 
     def close_container(self, name: str, _attributes: str) -> None:
-        self._flush()
+        if self.inline.pieces:
+            self._flush()
         self.blocks.close(name[1:])
 
     # Inline
@@ -255,7 +260,7 @@ class _Page:
         if behind is None:
             return text
         if labels := cut_copy_labels(unescape(text).strip())[1]:
-            self.left_out["copy_code"] += labels
+            self._leave_out("copy_code", labels)
         return behind
 
     def unseen(self, tag: Tag, tags: Iterator[Tag]) -> str:
@@ -266,7 +271,7 @@ class _Page:
         """Read a `<div>`, `<span>` or `<math>`: a block, nothing, or a formula."""
         name, attributes, _, behind = tag
         if name == "div":
-            self._flush()
+            self.block(name, attributes)
         if name != "math" and not ("at" in attributes and _MATH.search(attributes)):
             return behind
         text, inside, after = read_inside(name, behind, tags)
@@ -276,7 +281,7 @@ class _Page:
         display = any(_DISPLAY.search(attributes) for attributes in _attributes_of(tag, inside))
         self._formula(unescape(source).strip(), display=display)
         if name == "div":
-            self._flush()
+            self.block(name, attributes)
         return after
 
     def _formula(self, tex: str, *, display: bool) -> None:

@@ -87,6 +87,8 @@ class Markdown:
 
 def is_page(text: str) -> bool:
     """Whether a turn is HTML that ChatGPT's page made: it opens with a tag and bears its mark."""
+    if text.startswith('<div class="markdown prose '):
+        return True
     return _OPENING.match(text) is not None and _PAGE_MARK.search(text) is not None
 
 

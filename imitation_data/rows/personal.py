@@ -43,11 +43,12 @@ KEYS: Mapping[str, str] = {
     "JSON web token": (
         r"eyJ[A-Za-z0-9_-]{10,4000}\.eyJ[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{10,2000}"
     ),
-    "private key": (
-        r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
-        r"(?:[^-]{1,8000}-----END [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----)?"
-    ),
 }
+_PRIVATE_KEY = (
+    r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
+    r"(?:[^-]{1,8000}-----END [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----)?"
+)
+_KEY = rf"(?<![A-Za-z0-9_-])(?:{'|'.join(KEYS.values())})|{_PRIVATE_KEY}"
 _KEY_SCREEN = (
     r"sk-[A-Za-z0-9_-]{8}|gh[opsur]_[A-Za-z0-9]{8}|github_pat_|glpat-|AKIA[A-Z0-9]|ASIA[A-Z0-9]"
     r"|AIza|ya29\.|hf_[A-Za-z0-9]{8}|xox[abeoprs]-|[prs]k_live_|[prs]k_test_|npm_[A-Za-z0-9]{8}"
@@ -161,22 +162,27 @@ def _is_public_address(match: re.Match[str]) -> bool:
     return address.is_global and not address.is_multicast
 
 
-_NUMBER = r"[0-9][0-9 ().-]{5,16}[0-9]"
-_PHONE = (
-    # Nothing before a number that makes it part of a word, a decimal, a path or a row of numbers.
-    r"(?<![A-Za-z0-9_./=#$€£¥+-])(?<![0-9][ .-])(?:"
-    r"\+[1-9](?:[ ().-]{0,2}[0-9]){7,14}"  # with a country code
-    r"|(?:1[ .-])?(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[.-])[2-9][0-9]{2}[ .-][0-9]{4}"
-    r"|\(?123\)?[ .-]456[ .-]7890"  # the one everybody makes up
-    r"|1[3-9][0-9](?:[0-9]{8}|[ -][0-9]{4}[ -][0-9]{4})"  # Chinese mobile
-    r"|\(?0[0-9]{2,4}\)?[ /-][0-9]{6,8}"  # area code and number
-    r"|\(?0[0-9]{2,4}\)?(?P<gap>[ .-])[0-9]{3,4}(?P=gap)[0-9]{3,4}"
-    r"|0[1-9](?P<pair>[ .-])[0-9]{2}(?:(?P=pair)[0-9]{2}){3}"  # France
-    r"|(?P<before>(?i:(?:tele)?phone|tel|mobile|cell|fax|whatsapp|电话|電話|手机|手機)"
-    r"(?i:号码|號碼|[ _-]?numbers?|[ _-]?no)?(?i: is|是)?[ \"'=:：.]{0,4})"
-    r"(?:[0-9]{7,12}|[0-9]{3}[ .-][0-9]{4}|\(?[0-9]{3}\)?[ .-]?[0-9]{3}[ .-]?[0-9]{4})"
-    r")(?![A-Za-z0-9_]|[ .,/-]{1,2}[0-9])"
+# Nothing around a number that makes it part of a word, a decimal, a path or an identifier.
+_BEFORE, _AFTER = r"(?<![A-Za-z0-9_./=#$€£¥+-])", r"(?![A-Za-z0-9_]|[./-][0-9])"
+_PHONE_FORMS = (
+    r"\+[1-9](?:[ ().-]{0,2}[0-9]){7,14}",  # with a country code
+    r"(?:1[ .-])?(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[.-])[0-9]{3}[ .-][0-9]{4}",
+    r"\(?123\)?[ .-]{1,2}456[ .-]7890",  # the one everybody makes up
+    r"1[3-9][0-9](?:[0-9]{8}|[ -][0-9]{4}[ -][0-9]{4})",  # Chinese mobile
+    (
+        r"(?P<before>(?i:(?:tele)?phone|tel|mobile|cell|fax|whatsapp|电话|電話|手机|手機)"
+        r"(?i:号码|號碼|[ _-]?numbers?|[ _-]?no)?(?i: is|是)?[ \"'=:：.]{0,4})"
+        r"(?:[0-9]{7,12}|[0-9]{3}[ .-][0-9]{4}|\(?[0-9]{3}\)?[ .-]?[0-9]{3}[ .-]?[0-9]{4})"
+    ),
+    # With an area code; not within a row of numbers.
+    (
+        r"(?<![0-9][ .-])(?:"
+        r"\(?0[0-9]{2,4}\)?(?:[ /-][0-9]{6,8}|(?P<gap>[ .-])[0-9]{3,4}(?P=gap)[0-9]{3,4})"
+        r"|0[1-9](?P<pair>[ .-])[0-9]{2}(?:(?P=pair)[0-9]{2}){3}"  # France
+        r")(?![ .,/-]{1,2}[0-9])"
+    ),
 )
+_PHONE = f"{_BEFORE}(?:{'|'.join(_PHONE_FORMS)}){_AFTER}"
 _PHONE_SCREEN = (
     r"[0-9](?:[ ()./-]{0,2}[0-9]){8}"
     r"|(?i:phone|tel|mobile|cell|fax|whatsapp|电话|電話|手机|手機)[^0-9]{0,20}[0-9]{3}"
@@ -197,7 +203,7 @@ def _is_phone(match: re.Match[str]) -> bool:
 _TOLL_FREE = re.compile(r"\+?(?:1[ .-]?)?\(?8(?:00|33|44|55|66|77|88)\b")
 
 FINDERS: Mapping[Kind, Finder] = {
-    "api_key": Finder(_KEY_SCREEN, rf"(?<![A-Za-z0-9_-])(?:{'|'.join(KEYS.values())})", _is_key),
+    "api_key": Finder(_KEY_SCREEN, _KEY, _is_key),
     "email": Finder("@", _EMAIL, _is_email),
     "iban": Finder(
         r"[A-Z]{2}[0-9]{2}(?: ?[0-9A-Z]){11}",

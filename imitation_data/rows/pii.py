@@ -6,6 +6,7 @@ grouping, or after a word such as "phone". Names and postal addresses are not lo
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -17,6 +18,8 @@ from imitation_data.rows.personal import FINDERS, Kind, compiled
 from imitation_data.rows.screen import hits
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
+
+_PASSES = 4  # a masked number may lay its neighbour bare; more than two passes were never seen
 
 # Left alone: domains for examples (RFC 2606), and addresses that belong to nobody.
 ALLOWED = (
@@ -55,13 +58,12 @@ class PII:
                 raise ValueError(f"mask: {self._shown(kind)!r} looks like personal data itself")
 
     def __call__(self, row: Conversation, /) -> Outcome:
-        counts: dict[str, int] = {}
+        counts: Counter[str] = Counter()
         messages = []
         for role, text in row.messages:
             masked, found = self.apply(text)
             messages.append(Message(role, masked))
-            for kind, count in found.items():
-                counts[kind] = counts.get(kind, 0) + count
+            counts.update(found)
         if not counts:
             return Kept((row,))
         edits = (Edit(f"pii_{kind}", counts[kind]) for kind in KINDS if kind in counts)
@@ -74,6 +76,15 @@ class PII:
 
     def apply(self, text: str) -> tuple[str, dict[str, int]]:
         """Mask a text; return it with how often each kind was found."""
+        counts: Counter[str] = Counter()
+        for _ in range(_PASSES):
+            text, found = self._pass(text)
+            if not found:
+                break
+            counts.update(found)
+        return text, dict(counts)
+
+    def _pass(self, text: str) -> tuple[str, dict[str, int]]:
         counts: dict[str, int] = {}
         for kind in self.kinds:
             screen, expression = compiled(kind)

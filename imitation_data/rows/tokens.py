@@ -17,7 +17,7 @@ BYTES = "bytes"
 DOWNLOAD_SECONDS = 60.0
 # Characters encoded at once: tiktoken 0.14 panics on runs of white space between 400,000 and
 # 1,000,000 characters, and its time per character grows with the length of a run.
-PIECE = 50_000
+PIECE = 20_000
 
 Counter = Callable[[str], int]
 

@@ -232,6 +232,8 @@ def _ledgers(files: Iterable[LedgerFile]) -> Iterator[pa.Table]:
                 )
             ]
             place = ledger.SCHEMA.get_field_index("origin")
-            table = table.set_column(place, ledger.SCHEMA.field("origin"), pa.array(origins, pa.string()))
+            table = table.set_column(
+                place, ledger.SCHEMA.field("origin"), pa.array(origins, pa.string())
+            )
         if table.num_rows:
             yield table.select(ledger.SCHEMA.names).cast(ledger.SCHEMA)

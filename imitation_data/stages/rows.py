@@ -41,14 +41,18 @@ def run_rows(task: RowsTask) -> dict[str, object]:
     if result := done(task.folder, task.shard.name):
         return result
     table = load(task.shard)
-    work = _Work(
-        from_batch(table), table.column("record").to_pylist(), table.column("issued").to_pylist()
-    )
+    rows = from_batch(table)
+    known = {
+        id(row.messages): name for row, name in zip(rows, table["id"].to_pylist(), strict=True)
+    }
+    work = _Work(rows, table["record"].to_pylist(), table["issued"].to_pylist())
     del table
     for use in task.steps:
         work.run(use)
     path = task.folder / f"{task.shard.name}.arrow"
-    write_shard(path, work.rows, work.records, work.issued)
+    # Untouched texts keep their id; `rows` holds them, so their addresses stay theirs.
+    ids = [known.get(id(row.messages)) or row.id for row in work.rows]
+    write_shard(path, work.rows, work.records, work.issued, ids)
     write_ledger(task.folder / f"{task.shard.name}.ledger", work.entries)
     write_dropped(task.folder / f"{task.shard.name}.dropped", work.dropped)
     shard = Shard(task.shard.root, task.shard.name, relative(path), len(work.rows))
@@ -79,24 +83,29 @@ class _Work:
     books: dict[int, Books] = field(default_factory=dict)
 
     def run(self, use: StepUse) -> None:
-        books = self.books[use.number] = Books()
         started = time.perf_counter()
         outcomes = self._outcomes(use)
-        books.seconds = time.perf_counter() - started
-        rows, records, issued = self.rows, self.records, self.issued
+        books = self.books[use.number] = Books(seconds=time.perf_counter() - started)
+        books.rows_in = len(self.rows)
+        before = zip(self.rows, self.records, self.issued, strict=True)
         self.rows, self.records, self.issued = [], [], []
-        following: dict[int, int] = {}  # by record, the next part number to give out
-        for row, record, parts, outcome in zip(rows, records, issued, outcomes, strict=True):
-            books.count(rows_in=1)
+        following: dict[int, int] = {}  # by record, the next part number, once one was given out
+        for (row, record, parts), outcome in zip(before, outcomes, strict=True):
             if isinstance(outcome, Drop):
                 self._drop(use, row, outcome)
                 continue
-            following.setdefault(record, parts)
-            pieces = self._keep(use, row, outcome, following, record)
+            pieces = outcome.rows
+            if outcome.edits or len(pieces) > 1:
+                pieces = self._note(use, row, outcome, following.setdefault(record, parts))
+                following[record] += len(pieces) - 1
             self.rows += pieces
-            self.records += [record] * len(pieces)
-        carried = dict(zip(records, issued, strict=True)) | following
-        self.issued = [carried[record] for record in self.records]
+            self.records += (record,) * len(pieces)
+            self.issued += (parts,) * len(pieces)
+        books.rows_out = len(self.rows)
+        books.created = books.rows_out + books.dropped - books.rows_in
+        if following:
+            pairs = zip(self.records, self.issued, strict=True)
+            self.issued = [following.get(record, parts) for record, parts in pairs]
 
     def _outcomes(self, use: StepUse) -> Sequence[Outcome]:
         step = cast("RowStep", use.step)
@@ -115,24 +124,20 @@ class _Work:
         self.entries.append(entry_of((use.number, use.type), "drop", key, drop))
         self.dropped.append((use.number, row))
 
-    def _keep(
-        self, use: StepUse, row: Conversation, kept: Kept, following: dict[int, int], record: int
+    def _note(
+        self, use: StepUse, row: Conversation, kept: Kept, part: int
     ) -> tuple[Conversation, ...]:
-        books, step = self.books[use.number], (use.number, use.type)
-        key = (row.source, row.origin, row.part)
+        """Enter edits and new pieces in the ledger; number the pieces from `part` on."""
+        step = (use.number, use.type)
         for edit in kept.edits:
-            books.edits[edit.kind] += edit.count
+            self.books[use.number].edits[edit.kind] += edit.count
+            key = (row.source, row.origin, row.part)
             self.entries.append(entry_of(step, "edit", key, Drop(edit.kind), edit.count))
-        books.count(rows_out=len(kept.rows), created=len(kept.rows) - 1)
-        if len(kept.rows) == 1:
-            return kept.rows
-        pieces = [replace(kept.rows[0], part=row.part)]
-        for piece in kept.rows[1:]:
-            part = following[record]
-            following[record] = part + 1
-            pieces.append(replace(piece, part=part))
-            made = Drop("piece", other=row.key)
-            self.entries.append(entry_of(step, "create", (row.source, row.origin, part), made))
+        pieces = [kept.rows[0]]
+        for number, piece in enumerate(kept.rows[1:], start=part):
+            pieces.append(replace(piece, part=number))
+            key = (row.source, row.origin, number)
+            self.entries.append(entry_of(step, "create", key, Drop("piece", other=row.key)))
         return tuple(pieces)
 
 

@@ -63,10 +63,14 @@ class Shard:
 
 
 def write_shard(
-    path: Path, rows: Sequence[Conversation], records: Sequence[int], issued: Sequence[int]
+    path: Path,
+    rows: Sequence[Conversation],
+    records: Sequence[int],
+    issued: Sequence[int],
+    ids: Sequence[str] | None = None,
 ) -> None:
-    """Write rows with their record numbers and issued part counts; all three equally long."""
-    batch = conversation.to_batch(rows)
+    """Write rows with their record numbers, issued part counts and, if known, ids; equally long."""
+    batch = conversation.to_batch(rows, ids)
     columns = [*batch.columns, pa.array(records, pa.int32()), pa.array(issued, pa.int32())]
     write_table(path, pa.RecordBatch.from_arrays(columns, schema=SCHEMA))
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import orjson
@@ -22,8 +22,15 @@ def digest(value: object) -> str:
 
 
 def library_versions(names: tuple[str, ...]) -> dict[str, str]:
-    """Versions of the distributions a step declares, by name."""
-    return {name: version(name) for name in sorted(set(names))}
+    """Versions of the distributions a step declares, by name; "" for one that is not installed."""
+    return {name: _version(name) for name in sorted(set(names))}
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
 
 
 def write_file(path: Path, content: bytes) -> None:

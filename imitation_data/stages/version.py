@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib.metadata import version as library_version
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +26,7 @@ from imitation_data.stages.finish import (
     write_tasks,
 )
 from imitation_data.stages.shards import Shard
-from imitation_data.stages.stage import digest
+from imitation_data.stages.stage import digest, library_versions
 from imitation_data.versions.semver import (
     Bump,
     Pairs,
@@ -234,7 +233,7 @@ def _tool_versions(recipe: Recipe) -> dict[str, str]:
         names.update(use.step.LIBRARIES)
     for source in recipe.sources:
         names.update(source.reader.LIBRARIES)
-    return {name: library_version(name) for name in sorted(names)}
+    return {name: number for name, number in library_versions(tuple(names)).items() if number}
 
 
 def _render(draft: Draft, summary: BuildSummary, folder: Path) -> None:

@@ -1,6 +1,7 @@
 """HTML cleaning of whole conversations, side by side with FastChat's `clean_sharegpt`.
 
-Both run on the same conversations in ShareGPT's raw form, in one process, in turns: FastChat's
+Both run on the same conversations in ShareGPT's raw form, in one process, in turns, and processor
+time counts, so that another program on the machine changes little: FastChat's
 per-conversation function `clean_html_one_sample` (roles, blocked words, HTML, empty turns) and our
 steps `markdown`, `roles` and `blank`, rows built from the same dictionaries included.
 
@@ -15,7 +16,7 @@ from copy import deepcopy
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import process_time
 from types import ModuleType
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,7 +90,9 @@ def _threads(message: dict) -> Iterator[list[str]]:
 
 def fastchat() -> ModuleType:
     """FastChat's module, loaded by its file: its package imports far more than it needs."""
-    package = next(Path(path) / "fastchat" for path in sys.path if (Path(path) / "fastchat").is_dir())
+    package = next(
+        Path(path) / "fastchat" for path in sys.path if (Path(path) / "fastchat").is_dir()
+    )
     spec = spec_from_file_location("clean_sharegpt", package / "data" / "clean_sharegpt.py")
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -122,11 +125,11 @@ def theirs(clean: Callable[[Sample], tuple[Sample, int]], samples: list[Sample])
 
 def calibration() -> float:
     """Seconds for a fixed loop of plain Python: the yardstick between machines."""
-    start = perf_counter()
+    start = process_time()
     total = 0
     for number in range(2_000_000):
         total += number & 7
-    return perf_counter() - start
+    return process_time() - start
 
 
 def measure(rounds: int) -> dict[str, float]:
@@ -137,12 +140,12 @@ def measure(rounds: int) -> dict[str, float]:
     times: dict[str, list[float]] = {"ours": [], "theirs": []}
     for _ in range(rounds):
         copies = deepcopy(samples)
-        start = perf_counter()
+        start = process_time()
         ours(samples)
-        times["ours"].append(perf_counter() - start)
-        start = perf_counter()
+        times["ours"].append(process_time() - start)
+        start = process_time()
         theirs(clean, copies)
-        times["theirs"].append(perf_counter() - start)
+        times["theirs"].append(process_time() - start)
     best, slow = min(times["ours"]), min(times["theirs"])
     pairs = zip(times["theirs"], times["ours"], strict=True)
     return {

@@ -1,4 +1,4 @@
-"""Exact dedup: equal rows always go, distinct ones never, and who stays does not depend on order."""
+"""Exact dedup: equal rows always go, distinct ones never; who stays does not depend on order."""
 
 from random import Random
 

@@ -164,6 +164,16 @@ def test_real_files_are_read_whole_and_fast(name, reader, rows, edits):
     assert 65e6 / seconds > 25e6, f"{rows / seconds:,.0f} rows/s"
 
 
+def test_table_without_the_named_columns_is_not_empty(tmp_path):
+    """Rows are reported, with the columns they have, when a mapping names none of them."""
+    pq.write_table(pa.table({"Q": ["x", "y"], "A": ["1", "2"]}), tmp_path / "a.parquet")
+    found = list(read(tmp_path / "a.parquet", PAIR))
+    assert [str(bad) for bad in found] == [
+        f"a.parquet, row {number}: found the fields 'Q', 'A'; expected a column q"
+        for number in (1, 2)
+    ]
+
+
 def test_bad_rows_pass_through(read_text):
     """What could not be parsed stays a bad record with its place."""
     bad, good = read_text(PAIR, '{"q": "x", \n{"q": "x", "a": "y"}')

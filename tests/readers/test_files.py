@@ -285,3 +285,18 @@ def test_checksum_is_sha256(tmp_path):
     """The checksum is the one `sha256sum` prints."""
     (tmp_path / "a").write_bytes(b"abc")
     assert checksum(tmp_path / "a").startswith("ba7816bf8f01cfea414140de5dae2223b00361a3")
+
+
+def test_patterns_choose_among_the_files_of_a_folder(tmp_path):
+    """A fetched folder may hold more than the recipe names; the Hub's pattern rules apply."""
+    for name in ["data/train/a.json", "data/test/b.json", "c.json"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+
+    def chosen(*patterns: str) -> list[str]:
+        return [file.name for file in find_files(tmp_path, JSON, patterns)]
+
+    assert chosen("data/*.json") == ["data/test/b.json", "data/train/a.json"]
+    assert chosen("data/train/", "c.json") == ["c.json", "data/train/a.json"]
+    with pytest.raises(SourceError, match=r"no file that matches \*\.csv and ends in"):
+        chosen("*.csv")

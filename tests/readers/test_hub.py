@@ -2,12 +2,10 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from servers.hub import HubServer, commit_of, running
+from tests.servers.hub import HubServer, commit_of, running
 
 FETCH = """
 import json, sys

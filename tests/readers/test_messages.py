@@ -48,7 +48,7 @@ def test_tool_calls_are_tool_messages_unless_they_say_something(read_text):
     ]
     assert record.edits == (Edit("tool_message_dropped", 3), Edit("tool_call_removed", 1))
     (dropped,) = read_text(Messages(tools="drop_record"), [{"messages": messages}])
-    assert dropped.drops == (Drop("tool_message", found=3, limit=0),)
+    assert dropped.drops == (Drop("tool_message", found=4, limit=0),)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from imitation_data.conversation import SCHEMA, Conversation, Message, to_batch
 from imitation_data.errors import StoreError
 from imitation_data.report.facts import Facts, Histogram, Speech, Tally, bin_width, measure
 
+PATIENT = settings(deadline=None)  # a busy machine is no failure
 TEXTS = st.text(max_size=12) | st.sampled_from(["", "héllo", "漢字" * 40, "👍🏽" * 70, "x" * 3000])
 ROWS = st.builds(
     Conversation,
@@ -67,6 +68,7 @@ def slowly(pairs):
     }
 
 
+@PATIENT
 @given(SPLIT_ROWS)
 def test_measure_counts_what_a_loop_counts(pairs):
     """Rows, turns, code points and tokens, in all and by group, to the last one."""
@@ -80,6 +82,7 @@ def test_measure_counts_what_a_loop_counts(pairs):
     assert found.tokens == Histogram.of(np.array(tokens, np.int64))
 
 
+@PATIENT
 @given(SPLIT_ROWS, st.integers(0, 12), st.integers(0, 12))
 def test_shards_add_up_to_the_whole_in_any_order(pairs, one, two):
     """Any cut into three, added in any order, equals the whole; nothing adds nothing."""
@@ -93,6 +96,7 @@ def test_shards_add_up_to_the_whole_in_any_order(pairs, one, two):
     assert whole + Facts() == Facts() + whole == whole
 
 
+@PATIENT
 @given(SPLIT_ROWS, st.integers(0, 12), st.integers(0, 12))
 def test_slices_and_chunks_measure_as_their_rows(pairs, one, two):
     """A slice counts its own rows only, and chunk borders do not matter."""
@@ -111,6 +115,7 @@ def test_one_name_stands_for_all_rows():
     assert measure(table(rows), "train").splits == {"train": Tally(3, 3, 6, 0)}
 
 
+@PATIENT
 @given(SPLIT_ROWS)
 def test_json_round_trip(pairs):
     """The manifest's form gives the same facts back, and its keys are sorted."""
@@ -128,6 +133,7 @@ def test_broken_json_is_located(value):
         Facts.from_json(value)
 
 
+@PATIENT
 @given(st.lists(VALUES, min_size=1), st.integers(0, 100))
 def test_percentiles_keep_their_error_bound(values, percent):
     """Within 1/64 of the nearest-rank percentile, exact below 64, between smallest and largest."""
@@ -140,6 +146,7 @@ def test_percentiles_keep_their_error_bound(values, percent):
     assert found == exact or exact >= 64
 
 
+@PATIENT
 @given(st.lists(VALUES))
 def test_bins_hold_their_values(values):
     """Each value is in the bin that starts at or before it; sums and counts are exact."""
@@ -153,7 +160,7 @@ def test_bins_hold_their_values(values):
     assert (histogram.count, histogram.total) == (len(values), sum(values))
 
 
-@settings(max_examples=20)
+@PATIENT
 @given(st.lists(VALUES), st.lists(VALUES))
 def test_histograms_add_up(one, two):
     """The sum of two histograms is the histogram of both."""

@@ -4,12 +4,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imitation_data.report.facts import Histogram
 from imitation_data.report.plots import Distribution, distribution
 
+PATIENT = settings(deadline=None)  # a busy machine is no failure
 VALUES = st.lists(st.integers(0, 40) | st.integers(0, 10**7), min_size=1)
 
 
@@ -17,6 +18,7 @@ def plot(values):
     return distribution(Histogram.of(np.array(values, np.int64)))
 
 
+@PATIENT
 @given(VALUES)
 def test_every_value_is_in_one_bar_inside_the_frame(values):
     """Bars count all values, do not overlap and, like ticks and marks, stay in the frame."""

@@ -50,9 +50,7 @@ class _PageRenderer(RendererHTML):
             tokens[idx].attrSet("target", "_new")
         return super().renderToken(tokens, idx, options, env).removesuffix("\n").lstrip("\n")
 
-    def fence(
-        self, tokens: Sequence[Token], idx: int, _options: OptionsDict, _env: EnvType
-    ) -> str:
+    def fence(self, tokens: Sequence[Token], idx: int, _options: OptionsDict, _env: EnvType) -> str:
         language = tokens[idx].info.split(maxsplit=1)[0] if tokens[idx].info.strip() else ""
         label = f'<span class="">{escape(language, quote=False)}</span>' if language else ""
         kind = f" language-{escape(language)}" if language else ""
@@ -69,9 +67,7 @@ class _PageRenderer(RendererHTML):
     ) -> str:
         return self.fence(tokens, idx, options, env)
 
-    def text(
-        self, tokens: Sequence[Token], idx: int, _options: OptionsDict, _env: EnvType
-    ) -> str:
+    def text(self, tokens: Sequence[Token], idx: int, _options: OptionsDict, _env: EnvType) -> str:
         return _serialised(tokens[idx].content)
 
     def code_inline(

@@ -3,51 +3,51 @@
 import re
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
+
+from imitation_data.rows.page.inline import guard_lines
 
 _NEXT_LINE = re.compile(r"\n(?!\n|\Z)")
+_UNDERLINED = 2
 _RULES = {"left": ":---", "right": "---:", "center": ":---:"}
 
 
-class Block(NamedTuple):
-    """A finished block.
-
-    Attributes:
-        kind: paragraph, heading, code, quote, list, table, rule or math.
-        text: its Markdown, without a line break at the end.
-        marker: of a list, its bullet or the delimiter behind its numbers.
-    """
-
-    kind: str
-    text: str
-    marker: str = ""
+# A finished block. Kind: paragraph, heading, code, quote, list, table, rule or math. Text: its
+# Markdown, without a line break at the end. Marker: of a list, its bullet or the delimiter behind
+# its numbers. A bare tuple, since an answer has hundreds of them.
+Block = tuple[str, str, str]
 
 
 def join(blocks: Sequence[Block], *, tight: bool = False) -> str:
     """Write blocks one under the other; `tight` spares blank lines where it can."""
-    if not blocks:
-        return ""
-    parts = [blocks[0].text]
+    if len(blocks) <= 1:
+        return blocks[0][1] if blocks else ""
+    parts = [blocks[0][1]]
     for before, block in pairwise(blocks):
-        parts += ["\n" if tight and _may_touch(before, block) else "\n\n", block.text]
+        parts += ["\n" if tight and _may_touch(before, block) else "\n\n", block[1]]
     return "".join(parts)
 
 
 def _may_touch(before: Block, block: Block) -> bool:
     """Whether two blocks stay apart without a blank line between them."""
-    if "math" in (before.kind, block.kind) or block.kind == "table":
+    above, (kind, text, marker) = before[0], block
+    if "math" in (above, kind):
         return False
-    if block.kind == "paragraph":
-        return before.kind in {"code", "heading", "rule"}
-    if block.kind == "list" and before.kind == "paragraph":
-        return block.marker in "-*" or block.text.startswith(("1.", "1)"))
+    if kind == "paragraph":
+        last_line = before[1].rpartition("\n")[2].lstrip(" >")
+        return above in {"heading", "rule"} or last_line.startswith("```")
+    if kind == "list" and above == "paragraph":
+        return marker in "-*" or text.startswith(("1.", "1)"))
     return True
 
 
 def write_heading(level: int, blocks: Sequence[Block]) -> str:
-    """Write a heading of one line."""
-    text = " ".join(block.text.replace("\n", " ") for block in blocks)
-    return f"{'#' * level} " + re.sub(r"(?<= )(#+)$", r"\\\1", text)  # trailing ones are no text
+    """Write a heading; one of several lines is underlined, which only levels 1 and 2 can be."""
+    text = " ".join(text for _, text, _ in blocks)
+    if "\n" in text and level <= _UNDERLINED:
+        return f"{guard_lines(text)}\n{'===' if level == 1 else '---'}"
+    text = text.replace("\n", " ")
+    line = f"{'#' * level} {text}"
+    return re.sub(r"(?<= )(#+)$", r"\\\1", line)  # trailing ones would be no text
 
 
 def write_code(code: str, language: str) -> str:
@@ -81,7 +81,7 @@ def write_list(
         loose: whether blank lines stand between the items.
     """
     marker, other = "-*" if start is None else ".)"
-    if before and before.marker == marker:
+    if before and before[2] == marker:
         marker = other
     lines = []
     for offset, blocks in enumerate(items):
@@ -90,12 +90,12 @@ def write_list(
         if "\n" in text:
             text = _NEXT_LINE.sub("\n" + " " * len(head), text)
         lines.append(head + text if text else head.rstrip())
-    return Block("list", ("\n\n" if loose else "\n").join(lines), marker)
+    return "list", ("\n\n" if loose else "\n").join(lines), marker
 
 
 def write_cell(blocks: Sequence[Block]) -> str:
     """Write a table cell: one line, its pipes escaped."""
-    lines = "\n".join(block.text for block in blocks).replace("|", "\\|").split("\n")
+    lines = "\n".join(text for _, text, _ in blocks).replace("|", "\\|").split("\n")
     return "<br>".join(line.strip() for line in lines if line.strip())
 
 

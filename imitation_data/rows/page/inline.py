@@ -28,20 +28,23 @@ _REFERENCE = re.compile(r"&#?\w{1,31};")
 _PLAIN_ESCAPE = re.compile(
     rf"\\(?=[{_PUNCTUATION}\n]|\Z)|{_REFERENCE.pattern}"
     r"|<(?=[A-Za-z][A-Za-z0-9+.-]{1,31}:[^\s<>]*>|[\w.+-]+@[\w.-]+>)"
-    r"|\](?=\((?:<[^<>\n]*>|[^\s()<]*+(?:\([^\s()]*+\)[^\s()]*+)*+)"
-    r"""(?:\s+(?:"[^"\n]*"|'[^'\n]*'))?\s*\))"""
+    r"|\](?=\(\s*(?:<[^<>\n]*>|[^\s()]*+(?:\([^\s()]*+\)[^\s()]*+)*+)"
+    r"""(?:\s+(?:"[^"]*"|'[^']*'|\([^()]*\)))?\s*\))"""
 )
 _BREAKS = re.compile(r"(?<! ) *+\n[ \t\r\f]*+")
+_WINDOW = 64  # openers of emphasis that a closer is compared with
 _MAX_MARKS = 8  # emphasis in emphasis; deeper ones keep their text only
 # What opens a block at the start of a line: heading, list item, quote, fence, rule; in the first
-# line also a link definition, in the others what underlines a heading.
+# line also a link definition, in the others what underlines a heading or a table's header.
 _OPENING = (
-    r"(#{1,6}|[-+*])(?=[ \t\n]|\Z)|(\d{1,9})(?=[.)](?:[ \t\n]|\Z))|>|~{3,}|`{3,}(?=[^`\n]*(?:\n|\Z))"
+    r"(#{1,6}|[-+*])(?=[ \t\n]|\Z)|(\d{1,9})(?=[.)](?:[ \t\n]|\Z))|>"
+    r"|~{3,}|`{3,}(?=[^`\n]*(?:\n|\Z))"
     r"|(?:\*[ \t]*+){3,}(?=\n|\Z)|(?:-[ \t]*+){3,}(?=\n|\Z)|(?:_[ \t]*+){3,}(?=\n|\Z)"
 )
-_DEFINITION = r"\[[^\]\n]+\]:(?=[ \t]*\n?[ \t]*\S+[ \t]*(?:\n|\Z|[\"'(]))"
+_DEFINITION = r"\[[^\]]{1,999}\]:(?=[ \t]*\n?[ \t]*\S+[ \t]*(?:\n|\Z|[\"'(]))"
 _FIRST_LINE = re.compile(f"{_OPENING}|{_DEFINITION}")
-_NEXT_LINE = re.compile(rf"\n(?:{_OPENING}|(?:=+|-+)(?=[ \t]*(?:\n|\Z)))")
+_TABLE_RULE = r"\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*+\|?"
+_NEXT_LINE = re.compile(rf"\n(?:{_OPENING}|(?:=+|{_TABLE_RULE})[ \t]*(?=\n|\Z))")
 _ITEM_TEXT = re.compile(r"[.)]?[ \t]+\S")
 
 
@@ -75,7 +78,7 @@ class Inline:
         pieces: text and markers so far, in order.
     """
 
-    __slots__ = ("_marks", "_nested", "_risky", "_skip_space", "_spans", "pieces")
+    __slots__ = ("_closed", "_marks", "_nested", "_risky", "_skip_space", "_spans", "pieces")
 
     def __init__(self) -> None:
         self.pieces: list[str] = []
@@ -84,6 +87,7 @@ class Inline:
         self._nested: dict[str, int] = {}
         self._spans: list[int] = []  # lengths of the backtick runs that code spans brought in
         self._skip_space = False
+        self._closed = 0  # number of pieces when a marker was closed last
 
     def text(self, text: str) -> None:
         """Add text as a browser shows it, references replaced."""
@@ -100,6 +104,7 @@ class Inline:
 
     def markup(self, piece: str) -> None:
         """Add Markdown as it is."""
+        self._skip_space = False
         self.pieces.append(piece)
 
     def line_break(self) -> None:
@@ -128,18 +133,25 @@ class Inline:
         self._spans += (fence, fence, *lengths)
         padded = "`" in (code[0], code[-1]) or code[0] == code[-1] == " "
         pad = " " if padded and code.strip(" ") else ""
-        self.pieces.append("`" * fence + pad + code + pad + "`" * fence)
+        self.markup("`" * fence + pad + code + pad + "`" * fence)
 
     def open(self, kind: str, href: str | None = None, title: str = "") -> None:
         """Open an emphasis (`strong`, `em`, `del`) or a link (`a`)."""
         if self._marks and self._is_open(kind) and not self._may_nest(kind):
             self._nested[kind] = self._nested.get(kind, 0) + 1
             return
-        marker = "[" if kind == "a" else _MARKERS[kind]
-        if kind == "em" and self.pieces and self.pieces[-1].endswith("*"):
-            marker = "_"  # `***` would say em around strong
         self._marks.append(_Mark(kind, len(self.pieces), href, title))
-        self.pieces.append(marker)
+        self.markup(self._opening(kind))
+
+    def _opening(self, kind: str) -> str:
+        if kind == "a":
+            return "["
+        marker = _MARKERS[kind]
+        if marker[0] == "*" and self.pieces and self.pieces[-1].endswith("*"):
+            # Asterisks in a row read as one run: `***` opens em around strong, and `****` nothing.
+            behind_closing = self._closed == len(self.pieces)
+            return marker.replace("*", "_") if behind_closing or kind == "em" else marker
+        return marker
 
     def _is_open(self, kind: str) -> bool:
         return any(mark.kind == kind for mark in self._marks)
@@ -163,6 +175,7 @@ class Inline:
                 self._close_link(mark)
             else:
                 self._close_emphasis(mark)
+            self._closed = len(self.pieces)
 
     def _move_space_out(self, mark: _Mark) -> bool:
         """Move white space at both ends to outside of the marker; False if nothing else is there.
@@ -211,16 +224,29 @@ class Inline:
                     pieces[i] = re.sub(r"[\[\]]", r"\\\g<0>", pieces[i])
         pieces[-1] = f"]({destination(mark.href, mark.title)})" + pieces[-1]
 
-    def render(self) -> str:
-        """The Markdown, without white space around it. The collector is of no use afterwards."""
+    def take(self) -> str:
+        """Return the Markdown, without white space around it, and begin anew."""
+        pieces = self.pieces
+        if self._marks or self._risky or self._spans or self._nested:
+            self._settle()
+        while pieces and (pieces[-1] == _BARE_BREAK or not pieces[-1].strip(SPACE)):
+            pieces.pop()
+        text = "".join(pieces).strip(SPACE)
+        pieces.clear()
+        self._skip_space = False
+        self._closed = 0
+        return text
+
+    def _settle(self) -> None:
+        """Drop markers that were never closed, and escape what needs it."""
         for mark in self._marks:
             self.pieces[mark.index] = ""
         if self._risky:
             self._escape()
-        pieces = self.pieces
-        while pieces and (pieces[-1] == _BARE_BREAK or not pieces[-1].strip(SPACE)):
-            pieces.pop()
-        return "".join(pieces).strip(SPACE)
+        self._marks.clear()
+        self._risky.clear()
+        self._spans.clear()
+        self._nested.clear()
 
     def _escape(self) -> None:
         pieces = self.pieces
@@ -267,13 +293,15 @@ class Inline:
     def _misread_ticks(self, runs: list[_Run]) -> list[_Run]:
         ticks = [run for run in runs if run.character == "`"]
         lengths = Counter(self._spans) + Counter(run.end - run.start for run in ticks)
-        return [run for run in ticks if run.touches or lengths[run.end - run.start] > 1]
+        if any(run.touches or lengths[run.end - run.start] > 1 for run in ticks):
+            return ticks  # an escaped run is many of length one, which the others might pair with
+        return []
 
 
 def _misread(runs: list[_Run]) -> list[_Run]:
     """Runs of `*`, `_` or `~~` that would pair with each other or with the markers of tags.
 
-    Pairs as CommonMark 6.2 does, with its lower bounds that keep the search linear.
+    They pair as in CommonMark 6.2, with its lower bounds that keep the search linear.
     """
     misread: list[_Run] = []
     waiting: dict[str, list[_Run]] = {"*": [], "_": [], "~": []}
@@ -288,12 +316,14 @@ def _misread(runs: list[_Run]) -> list[_Run]:
         if run.closes:
             kind = (run.character, run.opens, (run.end - run.start) % 3)
             lowest = min(searched.get(kind, 0), len(openers))
-            place = next(
-                (i for i in range(len(openers) - 1, lowest - 1, -1) if _pair(openers[i], run)), -1
-            )
-            if place >= 0:
-                misread += (openers[place], run)
-                del openers[place:]
+            window = range(len(openers) - 1, max(lowest, len(openers) - _WINDOW) - 1, -1)
+            place = next((i for i in window if _pair(openers[i], run)), None)
+            if place is not None:
+                misread += (openers.pop(place), run)
+                searched = {key: bound - (bound > place) for key, bound in searched.items()}
+                continue
+            if len(window) < len(openers) - lowest:
+                misread.append(run)  # too many to look through: a backslash is always safe
                 continue
             searched[kind] = len(openers)
         if run.opens:
@@ -351,9 +381,13 @@ def guard_lines(paragraph: str) -> str:
     """
     if "\n" in paragraph:
         paragraph = _NEXT_LINE.sub(_indented, paragraph)
+    if paragraph[:1].isalpha():  # as nearly all do
+        return paragraph
     opening = _FIRST_LINE.match(paragraph)
     if not opening:
         return paragraph
+    if opening[0][0] == "`":
+        return "\\`" * opening.end() + paragraph[opening.end() :]
     number = opening[2] or ""
     return f"{number}\\{paragraph[len(number) :]}"
 

@@ -66,7 +66,7 @@ class BlockStack:
 
     def add(self, kind: str, text: str) -> None:
         """Add a finished block to the innermost container."""
-        self.top.blocks.append(Block(kind, text))
+        self.top.blocks.append((kind, text, ""))
 
     def loosen(self) -> None:
         """Note that an item holds a paragraph: the list's items stand apart."""
@@ -116,7 +116,9 @@ class BlockStack:
 
     def close(self, tag: str) -> None:
         """Close the innermost element of this name, and what was left open inside it."""
-        if self._ignores(tag):
+        if self.top.tag == tag and not self._ignored:
+            self._close_top()
+        elif self._ignores(tag):
             self._ignored[tag] -= 1
         elif self._count[tag]:
             while self._close_top() != tag:

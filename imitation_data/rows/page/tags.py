@@ -11,6 +11,7 @@ from html import unescape as unescape_reference
 
 # The closing bracket is optional: a broken tag is consumed once, as text, and never rescanned.
 TAG = re.compile(r"""<(/?[A-Za-z][A-Za-z0-9-]*+)((?:[^<>"']|"[^"]*"|'[^']*')*+)(>?)""")
+_SPECIAL = re.compile(r"<!")
 _DECLARATION = re.compile(r"<![A-Za-z][^<>]*>")
 _REFERENCE = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _RARE_REFERENCE = re.compile(r"&(?!(?:lt|gt|amp|quot|nbsp);)[#A-Za-z]")
@@ -89,7 +90,7 @@ def is_element(tag: Tag) -> bool:
 
 def without_comments(html: str) -> str:
     """Leave out comments and declarations; an unclosed comment stays, as text."""
-    if "<!" not in html:
+    if _SPECIAL.search(html) is None:
         return html
     head, *rest = html.split("<!--")
     kept = [head]

@@ -1,0 +1,1 @@
+"""Measurements, as in `make bench NAME=build`: they report times; tests never assert on them."""

@@ -1,0 +1,159 @@
+"""The command line: what users type, what they get, and the exit codes they can rely on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.conftest import sharegpt
+
+TALKS = {f"talk-{n}": [f"What is the number {n}?", f"It is {n}."] for n in range(20)}
+HOSTILE = "\x1b[31mred\x07 \u202eesrever [bold]markup[/bold] <script>alert(1)</script>"
+
+
+def run(*words: object, code: int = 0) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "imitation_data", *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli")
+    texts = {**TALKS, "hostile": [HOSTILE, HOSTILE], "again": TALKS["talk-3"]}
+    (folder / "one.json").write_text(sharegpt(texts))
+    recipe = (
+        "name: trial\nsources:\n- {name: one, reader: sharegpt, path: one.json, license: CC0-1.0}\n"
+        "steps:\n- type: exact_dedup\n- {type: split, shares: {train: 0.5, test: 0.5}}\n"
+    )
+    (folder / "recipe.yaml").write_text(recipe)
+    run("build", folder, "--store", folder / "store", "--workers", 1)
+    return folder / "store"
+
+
+def test_build_prints_one_json_object(store):
+    """`--json` is one object on standard output, progress or not."""
+    answer = json.loads(run("build", store.parent, "--store", store, "--json").stdout)
+    assert (answer["read"], answer["kept"]) == (22, 21)
+    assert answer["dropped"] == {"duplicate_conversation": 1}
+    assert answer["new"] is False
+
+
+def test_progress_is_plain_lines_when_nobody_watches(store, tmp_path):
+    done = run("build", store.parent, "--store", tmp_path, "--workers", 1)
+    assert "read one: 22 rows\n" in done.stderr
+    assert "\x1b" not in done.stderr + done.stdout
+    assert "trial@1.0.0 written: 21 of 22 rows, 1 dropped" in done.stdout
+    assert run("build", store.parent, "--store", tmp_path, "--quiet").stderr == ""
+
+
+def test_show_and_its_json(store):
+    text = run("show", "trial", "--store", store).stdout
+    assert "drop duplicate_conversation: 1" in text
+    plain = json.loads(run("show", "trial@1.0.0", "--store", store, "--json").stdout)
+    assert (plain["read"], plain["kept"], plain["dropped"]) == (
+        22,
+        21,
+        {"duplicate_conversation": 1},
+    )
+    assert plain["splits"]["train"] + plain["splits"]["test"] == 21
+
+
+def test_sample_is_seeded_and_escaped(store):
+    """Equal seeds draw equal rows; nothing a chat holds reaches the terminal raw."""
+    words = ("sample", "trial", "--store", store)
+    assert run(*words, "--seed", 1).stdout == run(*words, "--seed", 1).stdout
+    everything = run(*words, "-n", 100).stdout
+    assert everything.count("── ") == 21
+    assert "[bold]markup[/bold]" in everything
+    assert not set(everything) & set("\x1b\x07\u202e")
+    rows = json.loads(run(*words, "-n", 100, "--json").stdout)["rows"]
+    assert HOSTILE in {message["content"] for one in rows for message in one["messages"]}
+
+
+def test_explain(store):
+    text = run("explain", "one/again:0", "--store", store).stdout
+    texts = text + run("explain", "talk-3", "--store", store, "--in", "trial").stdout
+    assert "dropped: duplicate_conversation" in texts
+    assert "lost to one/" in texts
+    assert "is in the version" in texts
+    plain = json.loads(run("explain", "again", "--store", store, "--json").stdout)
+    assert plain["records"][0]["origin"] == "again"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["show", "trail"], 1, "did you mean 'trial'?"),
+        (["show", "trial@9.0.0"], 1, "has no version '9.0.0'; it has 1.0.0"),
+        (["explain", "nothing"], 1, "no record or row 'nothing'"),
+        (["sample", "nowhere.parquet"], 1, "no dataset 'nowhere.parquet'"),
+        (["build", "nowhere"], 1, "no such file"),
+        (["build", "nowhere", "--source", "one"], 2, "expected NAME=PATH"),
+        (["bild"], 2, "No such command 'bild'"),
+        (["sample", "trial", "-n", "0"], 2, "--count"),
+    ],
+)
+def test_mistakes_have_exit_codes_and_sentences(store, words, code, message):
+    done = run(
+        *words, *([] if code == 2 else ["--store", store] * (words[0] != "check")), code=code
+    )
+    assert message in " ".join(done.stderr.replace("│", " ").split())
+
+
+def test_check_lists_all_problems(tmp_path):
+    (tmp_path / "recipe.yaml").write_text("name: x\nsources: []\nsteps:\n- type: blnak\n")
+    done = run("check", tmp_path, code=1)
+    assert "2 problems" in done.stderr
+    assert "did you mean 'blank'?" in done.stderr
+    plain = json.loads(run("check", tmp_path, "--json", code=1).stdout)
+    assert len(plain["problems"]) == 2
+
+
+def test_a_refused_check_exits_with_3(store, tmp_path):
+    text = (
+        (store.parent / "recipe.yaml")
+        .read_text()
+        .replace("one.json", str(store.parent / "one.json"))
+    )
+    (tmp_path / "recipe.yaml").write_text(text + "checks:\n- {type: min_rows, rows: 100}\n")
+    done = run("build", tmp_path, "--store", tmp_path / "s", "--quiet", code=3)
+    assert "expected at least 100" in done.stderr
+
+
+def test_a_store_that_cannot_be_written(tmp_path, store):
+    (tmp_path / "file").write_text("")
+    done = run("build", store.parent, "--store", tmp_path / "file", code=1)
+    assert "cannot be written" in done.stderr
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path):
+    """Interrupted builds exit with 130, print no traceback, and resume."""
+    (tmp_path / "one.json").write_text(
+        sharegpt({f"t{n}": [f"q {n}", "a " * 500] for n in range(30_000)})
+    )
+    (tmp_path / "recipe.yaml").write_text(
+        "name: trial\nsources:\n- {name: one, reader: sharegpt, path: one.json}\n"
+        "steps:\n- type: pii\n"
+    )
+    words = ["build", str(tmp_path), "--store", str(tmp_path / "s"), "--workers", "2"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "imitation_data", *words],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while not list(tmp_path.glob("s/.build/trial/*/*.arrow")):
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate()
+    assert process.returncode == 130
+    assert "run the same command again to resume" in errors
+    assert "Traceback" not in errors
+    assert json.loads(run(*words, "--json").stdout)["kept"] == 30_000
