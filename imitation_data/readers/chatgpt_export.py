@@ -21,7 +21,8 @@ part 0, the others by time. Messages in no row are counted as `branch_left_out`.
 mapping is either a turn of a row or counted by one edit; nodes without a message are structure.
 
 Trees are mended: `parent_missing` counts nodes whose parent is not there, `cycle_cut` links that
-would close a circle, `node_without_parent_link` those found only in another node's `children`. When
+would close a circle, `node_without_parent_link` those found only in another node's `children`, and
+`node_without_message` nodes that lack the field (null is usual for the root). When
 `current_node` is missing or unknown (`current_node_missing`), the last written leaf stands for it.
 
 The teacher is the model named by most of a row's assistant messages, else `default_model_slug`.
@@ -135,6 +136,7 @@ def _tree(row: Row) -> _Tree:
     parents: dict[str, str | None] = {}
     messages: dict[str, Row] = {}
     children: dict[str, str] = {}  # parent by child, as the parents tell it
+    without = 0
     for name, value in object_in(row["mapping"], "mapping").items():
         node = object_in(value, "a node of the mapping")
         parent, below, message = node.get("parent"), node.get("children"), node.get("message")
@@ -144,6 +146,7 @@ def _tree(row: Row) -> _Tree:
                 children.setdefault(child, name)
         if message is not None:
             messages[name] = object_in(message, "a message")
+        without += "message" not in node
     unlinked = [node for node in parents if parents[node] is None and node in children]
     current = row.get("current_node")
     known = isinstance(current, str) and current in parents
@@ -154,6 +157,7 @@ def _tree(row: Row) -> _Tree:
         parent_missing=len(forest.orphans),
         cycle_cut=len(forest.cut),
         node_without_parent_link=len(unlinked),
+        node_without_message=without,
         current_node_missing=int(bool(parents) and not known),
     )
     if not known:

@@ -32,8 +32,8 @@ def read_under(file: SourceFile, key: str) -> Iterator[Member | RawRecord | BadR
     """Yield the members of a file's root object, and the elements of the array under `key`.
 
     In the order of the file: a `Member` for each member, and behind the one named `key` a
-    `RawRecord` or `BadRecord` for each element of its array. A broken element costs that element;
-    a break outside the array ends in a `BadRecord`, since what follows cannot be told apart.
+    `RawRecord` or `BadRecord` for each element of its array. A broken element or member costs
+    itself; where no key follows, reading ends in a `BadRecord`.
 
     Raises:
         SourceError: the file cannot be opened.
@@ -89,8 +89,8 @@ class _Root:
             value = values.element()
             if isinstance(value, BadRecord):
                 yield self.bad(f"key {shown(name)}", value.found, value.expected)
-                return
-            yield Member(name, value.value)
+            else:
+                yield Member(name, value.value)
         values.at += 1
         if values.next_mark():
             yield self.bad("after the object", "more text", "one object and nothing after it")

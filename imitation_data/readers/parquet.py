@@ -71,6 +71,8 @@ def _parquet(
                 ):
                     yield number, batch
                     number += batch.num_rows
+                if number < start:  # some damage shows in nothing else
+                    raise pa.ArrowInvalid(f"{start - number:,} rows are missing")
             except _DAMAGE as error:
                 yield _damaged(file, f"{file.name}, rows {number + 1:,} to {start:,}", error)
 

@@ -23,9 +23,8 @@ class _Round(NamedTuple):
 class Divide:
     """Cut a row into the fewest pieces of whole rounds that stay within `max_tokens`.
 
-    A round begins at a user turn that follows an assistant turn; what stands before the first
-    user turn belongs to the first round. Pieces are filled in order, each as far as it goes. All
-    have the row's source, origin and part; the runner numbers the parts.
+    A round begins at a user turn that follows an assistant turn. Pieces are filled in order, each
+    as far as it goes. All have the row's source, origin and part; the runner numbers the parts.
 
     Attributes:
         max_tokens: of a piece, with its system turn and `per_turn` for each turn.

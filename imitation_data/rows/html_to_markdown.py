@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 from imitation_data.rows.page.blocks import write_code
 from imitation_data.rows.page.code import cut_copy_labels, read_code_block
-from imitation_data.rows.page.inline import Inline, destination, guard_lines
+from imitation_data.rows.page.escape import guard_lines
+from imitation_data.rows.page.inline import Inline, destination
 from imitation_data.rows.page.stack import BlockStack
 from imitation_data.rows.page.tags import (
     BLOCK_ELEMENTS,

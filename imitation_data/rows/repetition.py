@@ -10,7 +10,8 @@ from imitation_data.ledger import Drop, Kept, Outcome
 from imitation_data.rows.evidence import around
 
 _THREE_ALIKE = re.compile(r"(\S)\1\1")
-_RULES = frozenset("-=_*.#~+|…·•–—─━│┃═║")  # tables and headings are drawn with these
+_RULES = "-=_*.#~+|…·•–—─━│┃═║"  # tables and headings are drawn with these
+_DRAWN = re.compile(rf"[\s{re.escape(_RULES)}]+")
 WINDOW = 50_000  # words looked at together, so that memory is bounded on any text
 
 
@@ -83,7 +84,7 @@ class Repetition:
         lines = [line for line in map(str.strip, text.split("\n")) if line]
         if len(lines) < self.min_lines:
             return None
-        share = 1 - len(set(lines)) / len(lines)
+        share = (len(lines) - len(set(lines))) / len(lines)
         if share <= self.max_line_share:
             return None
         return Drop("repeated_lines", share, self.max_line_share)
@@ -92,16 +93,17 @@ class Repetition:
         if len(text) < self.min_words:
             return None
         units, size = self._units(text)
-        if len(units) < self.min_words * size // self.ngram:
+        least = self.min_words * size // self.ngram
+        if len(units) < least or self._bound(units) <= self.max_ngram_share:
             return None
-        windows = [units[start : start + WINDOW] for start in range(0, len(units), WINDOW)]
-        # A word inside a repeated run stood there before, so distinct words bound the share.
-        if len(units) - sum(len(set(window)) for window in windows) <= self._most(units):
+        if units is text:
+            units = _DRAWN.sub("", text)
+        if len(units) < least:
             return None
-        repeated = sum(_repeated(window, size) for window in windows)
-        if repeated <= self._most(units):
+        share = sum(_repeated(window, size) for window in _windows(units)) / len(units)
+        if share <= self.max_ngram_share:
             return None
-        return Drop("repeated_words", repeated / len(units), self.max_ngram_share)
+        return Drop("repeated_words", share, self.max_ngram_share)
 
     def _units(self, text: str) -> tuple[Sequence[str], int]:
         """Words, or characters where nothing between spaces is a word; and how many make a run."""
@@ -110,8 +112,14 @@ class Repetition:
             return text, 2 * self.ngram
         return units, self.ngram
 
-    def _most(self, units: Sequence[str]) -> float:
-        return self.max_ngram_share * len(units)
+    def _bound(self, units: Sequence[str]) -> float:
+        """Bound the share: a word inside a repeated run stood there before."""
+        distinct = sum(len(set(window)) for window in _windows(units))
+        return (len(units) - distinct) / len(units)
+
+
+def _windows(units: Sequence[str]) -> list[Sequence[str]]:
+    return [units[start : start + WINDOW] for start in range(0, len(units), WINDOW)]
 
 
 def _repeated(units: Sequence[str], size: int) -> int:

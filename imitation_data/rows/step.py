@@ -11,13 +11,16 @@ from imitation_data.ledger import Outcome
 
 
 class RowStep(Protocol):
-    """Keeps a row (perhaps edited, perhaps in pieces) or drops it with a reason. Pure and deterministic.
+    """Keeps a row (perhaps edited, perhaps in pieces) or drops it with a reason.
+
+    Pure and deterministic: the same row gives the same outcome, whatever rows stand around it.
 
     Attributes:
         REVISION: raised whenever the output for some input changes.
         LIBRARIES: distributions whose version can change the output.
 
-    A step may also have `many(rows) -> list[Outcome]` for speed: the same answers for many rows at once.
+    A step may also have `many(rows) -> list[Outcome]` for speed: the same answers for many rows at
+    once.
     """
 
     REVISION: ClassVar[int]

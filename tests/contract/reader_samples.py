@@ -83,6 +83,15 @@ def shows_in_channel(_name: str, content: bytes) -> int | None:
     return len(messages) if intact and isinstance(messages, list) else None
 
 
+def shows_wrapped(_name: str, content: bytes) -> int | None:
+    """Count the conversations of an object that holds nothing but their list."""
+    try:
+        ((key, value),) = json.loads(content, object_pairs_hook=list)
+    except (ValueError, RecursionError, TypeError):
+        return None
+    return len(value) if key == "conversations" and isinstance(value, list) else None
+
+
 def unknown(_name: str, _content: bytes) -> None:
     """Several raw records make one: their number says nothing."""
 
@@ -303,7 +312,7 @@ SAMPLES: dict[str, Sample] = {
         "conversations.json",
         _EXPORT,
         lambda records: b'{"conversations": %s}' % array(records),
-        unknown,
+        shows_wrapped,
     ),
     "oasst": Sample(OpenAssistant(), "en_tree.jsonl", _TREES),
     "oasst roots": Sample(

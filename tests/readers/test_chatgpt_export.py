@@ -208,6 +208,15 @@ def test_links_only_in_children_are_used(run):
     assert edits(record) == {"node_without_parent_link": 2}
 
 
+def test_a_node_without_the_field_for_its_message_is_counted(run):
+    """Null is usual there; a field that is missing may be a message that got lost."""
+    conversation = line(*FRANCE)
+    del conversation["mapping"]["n1"]["message"]
+    record = run(conversation)
+    assert texts(record) == [["Capital of France?"]]
+    assert edits(record) == {"node_without_message": 1}
+
+
 # Messages.
 
 

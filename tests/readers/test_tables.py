@@ -170,3 +170,21 @@ def test_rows_after_a_broken_one_are_read(tmp_path, monkeypatch):
     assert values[0] == {"q": "3", "a": "4"}
     assert values[-1] == {"q": "7", "a": "8"}
     assert sum(isinstance(record, BadRecord) for record in found) >= 2
+
+
+def test_rows_a_file_promises_but_does_not_hold_are_reported(tmp_path):
+    """Arrow gives no rows and no error for some damage; the file's own count tells."""
+    file = parquet(tmp_path / "a.parquet", [{"n": n} for n in range(3)], use_dictionary=False)
+    raw = file.path.read_bytes()
+    count = raw.index(b"\x16\x06", raw.index(b"schema"))  # thrift: an i64 of 3 in a column's meta
+    damaged = [
+        raw[:at] + b"\x16\x08" + raw[at + 2 :]
+        for at in range(count, len(raw))
+        if raw[at : at + 2] == b"\x16\x06"
+    ]
+    assert damaged
+    for content in damaged:
+        file.path.write_bytes(content)
+        found = list(read_table(file))
+        promised = pq.ParquetFile(file.path).metadata.row_group(0).num_rows
+        assert len(found) >= promised or any(isinstance(record, BadRecord) for record in found)

@@ -24,7 +24,11 @@ SENTENCES = {
     "ja": "オーストリアの首都を流れる川はどれですか。",
     "el": "Ποιος ποταμός διαρρέει την πρωτεύουσα της Αυστρίας;",
 }
-every_detector = pytest.mark.parametrize("detector", DETECTORS)
+every_detector = pytest.mark.parametrize(
+    "detector",
+    # lingua reads its models for ten seconds
+    ["fasttext", "langdetect", pytest.param("lingua", marks=pytest.mark.full)],
+)
 
 
 def label(text: str, **options) -> str | None:
@@ -37,6 +41,10 @@ def label(text: str, **options) -> str | None:
 @pytest.mark.parametrize("code", SENTENCES)
 def test_labels_are_iso_639_1_under_every_detector(detector, code):
     assert label(SENTENCES[code], detector=detector) == code
+
+
+def test_every_detector_is_tested():
+    assert set(DETECTORS) == {"fasttext", "langdetect", "lingua"}
 
 
 @every_detector
@@ -86,7 +94,7 @@ def test_the_end_of_a_text_mark_of_fasttext_does_not_hide_the_rest():
 
 
 def test_scope_chooses_the_turns():
-    row = talk("row", "ua", SENTENCES["de"], "Certainly, here is the answer to it. " * 9)
+    row = talk("row", "ua", "Was ist das denn?", "Certainly, here is the answer to it. " * 9)
     assert Language(scope="user")(row).rows[0].language == "de"
     assert Language(scope="all")(row).rows[0].language == "en"
 

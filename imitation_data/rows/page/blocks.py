@@ -4,9 +4,10 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from imitation_data.rows.page.inline import guard_lines
+from imitation_data.rows.page.escape import guard_lines
 
 _NEXT_LINE = re.compile(r"\n(?!\n|\Z)")
+_CLOSING_FENCE = re.compile(r"^ {0,3}(`{3,})[ \t]*$", re.MULTILINE)
 _UNDERLINED = 2
 _RULES = {"left": ":---", "right": "---:", "center": ":---:"}
 
@@ -34,7 +35,8 @@ def _may_touch(before: Block, block: Block) -> bool:
         return False
     if kind == "paragraph":
         last_line = before[1].rpartition("\n")[2].lstrip(" >")
-        return above in {"heading", "rule"} or last_line.startswith("```")
+        fenced = above != "paragraph" and last_line.startswith("```")
+        return fenced or above in {"heading", "rule"}
     if kind == "list" and above == "paragraph":
         return marker in "-*" or text.startswith(("1.", "1)"))
     return True
@@ -51,10 +53,10 @@ def write_heading(level: int, blocks: Sequence[Block]) -> str:
 
 
 def write_code(code: str, language: str) -> str:
-    """Write a fence longer than any the code holds; the code is kept byte for byte."""
+    """Write a fence longer than any line of the code that would close it; the code is kept."""
     fence = "```"
     if fence in code:
-        fence = "`" * (1 + max(map(len, re.findall("`{3,}", code))))
+        fence = max([fence, *(f"{found}`" for found in _CLOSING_FENCE.findall(code))], key=len)
     end = "" if code.endswith("\n") or not code else "\n"
     return f"{fence}{language}\n{code}{end}{fence}"
 
