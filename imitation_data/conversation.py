@@ -132,13 +132,9 @@ def from_batch(batch: pa.RecordBatch | pa.Table) -> list[Conversation]:
         return [row for piece in batch.to_batches() for row in from_batch(piece)]
     nested = batch.column("messages")
     turns = nested.values
-    names = {role: role for role in ROLES}  # one string object per role, not one per turn
-    messages = [
-        Message(names.get(role, role), text)
-        for role, text in zip(
-            turns.field("role").to_pylist(), turns.field("content").to_pylist(), strict=True
-        )
-    ]
+    coded = turns.field("role").dictionary_encode()  # one string object per role, not one per turn
+    roles = map(coded.dictionary.to_pylist().__getitem__, coded.indices.to_pylist())
+    messages = list(map(Message, roles, turns.field("content").to_pylist()))
     bounds = nested.offsets.to_pylist()
     rest = [batch.column(name).to_pylist() for name in SCHEMA.names[2:]]
     return [

@@ -5,6 +5,9 @@ from typing import Literal
 
 Normalization = Literal["none", "nfc", "nfkc_casefold"]
 
+# The compatibility characters that Chinese and Japanese texts mostly hold.
+_COMMON = {wide: unicodedata.normalize("NFKC", wide) for wide in "，！？：；（）～…\u3000"}
+
 
 def normalized(text: str, form: Normalization = "nfkc_casefold") -> str:
     """Bring text to the form under which two texts count as equal.
@@ -12,7 +15,8 @@ def normalized(text: str, form: Normalization = "nfkc_casefold") -> str:
     Args:
         text: any text.
         form: `none` leaves it; `nfc` composes characters; `nfkc_casefold` also folds compatibility
-            forms and case (Unicode 3.13, D145 and D146) and makes any run of white space one space.
+            forms and case (NFKC of the case-folded NFKC form, after Unicode 3.13 D146) and makes
+            any run of white space one space.
     """
     if form == "none":
         return text
@@ -20,12 +24,15 @@ def normalized(text: str, form: Normalization = "nfkc_casefold") -> str:
         return unicodedata.normalize("NFC", text)
     if text.isascii():
         return " ".join(text.lower().split())
-    folded = _nfkc(_nfkc(text).casefold())
-    return " ".join(folded.split())
+    return " ".join(_nfkc(_nfkc(text).casefold()).split())
 
 
 def _nfkc(text: str) -> str:
-    # The check costs a tenth of the work it usually saves.
+    # Checks and replacements cost a tenth of the work they usually save; replacing a character by
+    # its own NFKC form changes no result.
     if unicodedata.is_normalized("NFKC", text):
         return text
-    return unicodedata.normalize("NFKC", text)
+    for wide, narrow in _COMMON.items():
+        if wide in text:
+            text = text.replace(wide, narrow)
+    return text if unicodedata.is_normalized("NFKC", text) else unicodedata.normalize("NFKC", text)

@@ -6,8 +6,6 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from imitation_data.conversation import Conversation
 from imitation_data.dataset_step import Decision
@@ -84,6 +82,9 @@ class Split:
 
 def _linked(rows: Identity, keys: Keys) -> NDArray[np.int64]:
     """Number the connected components of rows that share a key or a record."""
+    from scipy.sparse import coo_array  # noqa: PLC0415 - takes 0.2 s to import
+    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
+
     count = len(rows)
     pairs = np.rec.fromarrays([keys.high, keys.low])
     _, key = np.unique(pairs, return_inverse=True)

@@ -54,7 +54,8 @@ class Pairs:
         start: by exchange, the place of the message that its conversation starts with.
         how: by exchange, a `How`.
         lost: by exchange, 1 when the prompt refers to an answer that is in no exchange.
-        by: by exchange, the exchange that answers the same prompt anew, or -1.
+        by: by exchange, the exchange that answers the same prompt anew, or -1. Where its own answer
+            was replied to, it stays as part of that conversation.
     """
 
     def __init__(self, log: Log, rules: Rules) -> None:
@@ -213,10 +214,6 @@ class Pairs:
         """Find prompts that their author sent again next, to the same bot, at the same point."""
         count = len(self.first)
         by = array("i", [-1]) * count
-        continued = bytearray(count)
-        for parent in self.parent:
-            if parent >= 0:
-                continued[parent] = 1
         latest: dict[tuple[int, int], tuple[int, int, int]] = {}
         for now in range(count):
             answer = self.log[self.first[now]]
@@ -225,7 +222,7 @@ class Pairs:
             key = author, answer.author
             same = asked.digest, self.parent[now]
             before = latest.get(key)
-            if before and author != UNKNOWN and before[1:] == same and not continued[before[0]]:
+            if before and author != UNKNOWN and before[1:] == same:
                 by[before[0]] = now
             latest[key] = now, *same
         return by

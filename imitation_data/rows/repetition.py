@@ -90,7 +90,7 @@ class Repetition:
         return Drop("repeated_lines", share, self.max_line_share)
 
     def _words(self, text: str) -> Drop | None:
-        if len(text) < self.min_words:
+        if len(text) < 2 * self.min_words - 1:  # words and the spaces between them
             return None
         units, size = self._units(text)
         least = self.min_words * size // self.ngram

@@ -67,16 +67,18 @@ def _dialogues() -> Iterator[list[str]]:
         yield [text for answer in answers[first : first + 4] for text in ("Go on.", answer)]
     tasks = json.loads((DATA / "gpteacher" / "codegen-instruct.json").read_text())
     for first in range(0, 900, 5):
-        rounds = tasks[first : first + 5]
-        yield [
-            text
-            for task in rounds
-            for text in (
-                f"{task['instruction']}\n{task['input']}",
-                f"Here is one way to do it:\n\n```python\n{task['response']}\n```\n\n"
-                "It works in two steps:\n\n1. **Read** the `input`.\n2. **Compute** the result.\n",
-            )
-        ]
+        yield [text for task in tasks[first : first + 5] for text in _round(task)]
+
+
+def _round(task: dict[str, str]) -> tuple[str, str]:
+    """A task and its code, in the words a chat puts around code."""
+    return (
+        f"{task['instruction']}\n{task['input']}",
+        (
+            f"Here is one way to do it:\n\n```python\n{task['response']}\n```\n\n"
+            "It works in two steps:\n\n1. **Read** the `input`.\n2. **Compute** the result.\n"
+        ),
+    )
 
 
 def _threads(message: dict) -> Iterator[list[str]]:

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from copy import deepcopy
 from random import Random
 
 _TOKENS = [
@@ -100,5 +101,5 @@ def _of_values(records: list[object], rng: Random) -> list[object]:
         elif change == 1 and holder is not copy:
             del holder[key]
         else:
-            holder[key] = rng.choice(_VALUES)
+            holder[key] = deepcopy(rng.choice(_VALUES))
     return copy

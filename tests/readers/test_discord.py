@@ -266,6 +266,21 @@ def test_prefixes_dedicated_channels_and_thread_starters_address_the_bot(
     assert result.edits["prefix_stripped"] == bool(options.prefixes)
 
 
+def test_a_prompt_waits_for_one_answer(run):
+    """What the bot says later, to nobody, is not a second one."""
+    result = run([ask(1, QUESTION), said(2, BOT, ANSWER, reply=1), said(90, BOT, "By the way …")])
+    assert result.rows == [PAIR]
+    assert result.drops == {90: "bot_chatter"}
+
+
+def test_a_mention_of_one_bot_is_no_prompt_for_another(run):
+    """Not even with a prefix that both know."""
+    messages = [ask(1, f"!ask {QUESTION}", bot=OTHER), said(2, BOT, "x"), said(3, OTHER, ANSWER)]
+    result = run(messages, Discord(prefixes=("!ask",)))
+    assert result.rows == [PAIR]
+    assert result.drops == {2: "bot_chatter"}
+
+
 def test_a_prefix_is_a_whole_word(run):
     """`!ask` does not start `!asking`."""
     result = run([said(1, ANA, "!asking"), said(2, BOT, ANSWER)], Discord(prefixes=("!ask",)))
@@ -275,13 +290,16 @@ def test_a_prefix_is_a_whole_word(run):
 def test_a_thread_started_from_another_channel_gets_its_first_message_from_there(tmp_path):
     """The thread's own first message is blank in the export; the text stands in the parent."""
     thread = {"id": "41", "type": "GuildPublicThread", "categoryId": "500", "name": "monads"}
-    empty = said(42, BEN, "", type="21", reference={"messageId": "41", "channelId": "500"})
-    talk = [empty, said(43, BOT, ANSWER), ask(44, "ok", BEN), said(45, BOT, "Good.")]
+    carl = ANA | {"id": "3", "name": "carl"}
+    empty = said(42, carl, "", type="21", reference={"messageId": "41", "channelId": "500"})
+    talk = [empty, said(43, BOT, ANSWER), ask(44, "ok", carl), said(45, BOT, "Good.")]
     (tmp_path / "a thread.json").write_text(export(talk, thread))
-    parent = [said(40, BEN, "hi"), said(41, ANA, f"@ben, {QUESTION}", mentions=[BEN])]
+    asked = f"@ben, {QUESTION} Or @ben?"
+    parent = [said(40, BEN, "hi"), said(41, ANA, asked, mentions=[BEN])]
     (tmp_path / "parent.json").write_text(export(parent))
     result = Result(list(read(tmp_path, Discord())))
-    assert result.rows == [PAIR, [("user", "ok"), ("assistant", "Good.")]]
+    starter = [("user", f"{QUESTION} Or @user?"), ("assistant", ANSWER)]
+    assert result.rows == [starter, [("user", "ok"), ("assistant", "Good.")]]
     assert result.drops == {40: "not_addressed", 41: "starts_thread"}
     alone = Result(list(read(tmp_path / "a thread.json", Discord())))
     assert alone.drops == {42: "starter_missing", 43: "bot_chatter"}
@@ -300,6 +318,25 @@ def test_pieces_of_a_long_answer_are_joined(run):
     assert answer == f"Here it is:\n```python\n{code}\n{code}\n```\nThat is all."
     assert result.edits == {"continuation_joined": 1}
     assert not result.drops
+
+
+def test_a_code_block_that_was_left_open_goes_on(run):
+    """The line that opens it again is taken out, and its end stays."""
+    pieces = [
+        said(2, BOT, "Look:\n```js\nlet x", reply=1),
+        said(3, BOT, "```js\nlet y\n```\nDone."),
+    ]
+    (row,) = run([said(1, ANA, QUESTION), *pieces]).rows
+    assert row[1][1] == "Look:\n```js\nlet x\nlet y\n```\nDone."
+
+
+def test_two_code_blocks_stay_two(run):
+    """Short pieces were not cut, and another language is another block."""
+    full = "```js\n" + "x\n" * 950 + "```"
+    for first, second in (("```js\nx\n```", "```js\ny\n```"), (full, "```py\ny\n```")):
+        pieces = [said(2, BOT, first, reply=1), said(3, BOT, second)]
+        (row,) = run([said(1, ANA, QUESTION), *pieces]).rows
+        assert row[1][1] == f"{first}\n{second}"
 
 
 def test_streamed_answers_go_on_after_their_last_edit(run):
@@ -460,6 +497,24 @@ def test_branches_are_parts_and_new_ones_come_last(run):
     assert ends == [(0, "FOUR"), (1, "OTHER TWO")]
 
 
+def test_a_reply_to_one_bot_that_another_answers_starts_anew(run):
+    """What the other bot was shown is not known, and the edit says so."""
+    messages = [*CHAIN[:2], said(30, ANA, "two", reply=2), said(31, OTHER, "II", reply=30)]
+    result = run(messages)
+    assert [len(row) for row in result.rows] == [2, 2]
+    assert result.edits["earlier_turns_missing"] == 1
+
+
+def test_a_prompt_in_the_middle_answered_again_counts_once(run):
+    """The dialogue goes on with the last answer."""
+    messages = [*CHAIN[:2], *CHAIN[3:5], said(60, BOT, "TWO AGAIN", reply=30)]
+    result = run(messages)
+    assert [[text for _, text in row] for row in result.rows] == [
+        ["one", "ONE", "two", "TWO AGAIN"]
+    ]
+    assert result.drops == {31: "regenerated"}
+
+
 def test_a_prompt_about_an_answer_that_is_gone_says_so(run):
     """The turns before it cannot be known; the row stays and the edit tells."""
     result = run([said(5, ANA, "and then?", reply=2), said(6, BOT, "Then …", reply=5)])
@@ -483,8 +538,10 @@ def test_a_prompt_sent_again_counts_once(run):
 
 def test_a_regenerated_answer_that_was_talked_about_stays(run):
     """Its dialogue goes on, so it is no mere duplicate."""
+    more = [said(30, BEN, "two", reply=2), said(31, BOT, "TWO", reply=30)]
     again = [ask(60, "one"), said(61, BOT, "ONE AGAIN", reply=60)]
-    assert [len(row) for row in run(CHAIN[:5] + again).rows] == [4, 2]
+    assert [len(row) for row in run(CHAIN[:2] + more + again).rows] == [4, 2]
+    assert [len(row) for row in run(CHAIN[:2] + again).rows] == [2]
 
 
 def test_names_of_people_do_not_reach_the_rows(run):

@@ -132,8 +132,7 @@ def test_edits_count_turns_and_furniture():
         '<div class="markdown prose">',
         '<div class="result-streaming markdown prose w-full break-words dark:prose-invert light">',
         '<div class="request-:R1dm:-1 markdown prose dark:prose-invert break-words light">',
-        '\n <div class="flex flex-grow flex-col gap-3"><div class="min-h-[20px] flex flex-col '
-        'items-start gap-4 whitespace-pre-wrap"><div class="markdown prose w-full">',
+        '\n <div class="flex gap-3"><div class="min-h-[20px] flex"><div class="markdown prose">',
         '<div dir="auto" data-message-id="d2ce" class="prose markdown">',
     ],
 )
@@ -209,35 +208,36 @@ SPANS = (
     'class="hljs-comment"># &amp;amp;</span>\n\n\n\t<span class="hljs-keyword">if</span> '
     '<span class="hljs-literal">True</span>:\n'
 )
-ICON = '<svg stroke="currentColor" viewBox="0 0 24 24"><path d="M16 4h2"></path><rect x="8"></rect></svg>'
+ICON = '<svg stroke="currentColor" viewBox="0 0 24 24"><path d="M16 4h2"></path></svg>'
 GENERATIONS = {
-    "January 2023": f'<pre><div class="bg-black mb-4 rounded-md"><div class="flex items-center '
-    f'relative text-gray-200 bg-gray-800 px-4 py-2 text-xs font-sans"><button class="flex ml-auto '
-    f'gap-2">{ICON}Copy code</button></div><div class="p-4 overflow-y-auto"><code class="'
-    f'!whitespace-pre-wrap hljs language-python">{SPANS}</code></div></div></pre>',
-    "March 2023": f'<pre><div class="bg-black mb-4 rounded-md"><div class="flex items-center '
-    f'text-xs font-sans"><span class="">python</span><button class="flex ml-auto gap-2">{ICON}Copy '
-    f'code</button></div><div class="p-4 overflow-y-auto"><code class="!whitespace-pre hljs '
-    f'language-python">{SPANS}</code></div></div></pre>',
-    "December 2023": f'<pre><div class="bg-black rounded-md"><div class="flex items-center '
-    f'justify-between rounded-t-md"><span>python</span><span class="" data-state="closed"><button '
-    f'class="flex gap-1 items-center">{ICON}Copy code</button></span></div><div class="p-4 '
-    f'overflow-y-auto"><code class="!whitespace-pre hljs language-python">{SPANS}</code></div></div>'
-    f"</pre>",
-    "2024": f'<pre class="!overflow-visible" data-x="a>b"><div class="dark bg-gray-950 '
-    f'contain-inline-size rounded-md relative"><div class="flex items-center h-9">python</div><div '
-    f'class="sticky top-9 md:top-[5.75rem]"><div class="absolute bottom-0 right-2"><div><span '
-    f'class="" data-state="closed"><button class="flex gap-1 py-1">{ICON}Copiar código</button></span>'
-    f'</div></div></div><div class="overflow-y-auto p-4" dir="ltr"><code class="!whitespace-pre '
-    f'hljs language-python"><span>{SPANS}</span></code></div></div></pre>',
-    "label only": f"<pre><div><div>python</div><button>Copy</button><code>{SPANS}</code></div></pre>",
-    "text label": f"<pre><div>pythonCopy code</div><code>{SPANS}</code></pre>",
+    "January 2023": '<pre><div class="bg-black mb-4 rounded-md"><div class="flex items-center '
+    'relative text-gray-200 bg-gray-800 px-4 py-2 text-xs font-sans"><button class="flex ml-auto '
+    'gap-2">ICONCopy code</button></div><div class="p-4 overflow-y-auto"><code class="'
+    '!whitespace-pre-wrap hljs language-python">SPANS</code></div></div></pre>',
+    "March 2023": '<pre><div class="bg-black mb-4 rounded-md"><div class="flex items-center '
+    'text-xs font-sans"><span class="">python</span><button class="flex ml-auto gap-2">ICONCopy '
+    'code</button></div><div class="p-4 overflow-y-auto"><code class="!whitespace-pre hljs '
+    'language-python">SPANS</code></div></div></pre>',
+    "December 2023": '<pre><div class="bg-black rounded-md"><div class="flex items-center '
+    'justify-between rounded-t-md"><span>python</span><span class="" data-state="closed"><button '
+    'class="flex gap-1 items-center">ICONCopy code</button></span></div><div class="p-4 '
+    'overflow-y-auto"><code class="!whitespace-pre hljs language-python">SPANS</code></div></div>'
+    "</pre>",
+    "2024": '<pre class="!overflow-visible" data-x="a>b"><div class="dark bg-gray-950 '
+    'contain-inline-size rounded-md relative"><div class="flex items-center h-9">python</div><div '
+    'class="sticky top-9 md:top-[5.75rem]"><div class="absolute bottom-0 right-2"><div><span '
+    'class="" data-state="closed"><button class="flex">ICONCopiar código</button></span></div>'
+    '</div></div><div class="overflow-y-auto p-4" dir="ltr"><code class="!whitespace-pre '
+    'hljs language-python"><span>SPANS</span></code></div></div></pre>',
+    "label only": "<pre><div><div>python</div><button>Copy</button><code>SPANS</code></div></pre>",
+    "text label": "<pre><div>pythonCopy code</div><code>SPANS</code></pre>",
 }
 
 
 @pytest.mark.parametrize("block", GENERATIONS.values(), ids=GENERATIONS)
 def test_code_of_each_generation_is_kept_byte_for_byte(block):
     """The code, its language and nothing of the header, whatever the page looked like."""
+    block = block.replace("ICON", ICON).replace("SPANS", SPANS)
     result = convert_page(page(f"<p>a</p>{block}<p>b</p>"))
     assert result.markdown == f"a\n\n```python\n{CODE}```\n\nb"
     assert result.left_out == {"copy_code": 1}
@@ -313,11 +313,8 @@ def test_code_spans(body, expected):
         ("<ul><li></li><li>a</li></ul>", "-\n- a"),
         ("<ul><li>a<li>b</ul>", "- a\n- b"),
         ("<ul><li>a</li><ul><li>b</li></ul></ul>", "- a\n  - b"),
-        (
-            '<ul><li><input type="checkbox" disabled="" checked=""> a</li>'
-            '<li><input type="checkbox" disabled=""> b</li></ul>',
-            "- [x] a\n- [ ] b",
-        ),
+        ('<ul><li><input type="checkbox" checked=""> a</li></ul>', "- [x] a"),
+        ('<ul><li><input type="checkbox" disabled=""> b</li></ul>', "- [ ] b"),
         (
             "<blockquote><p>a</p><blockquote><p>b</p></blockquote></blockquote>",
             "> a\n>\n> > b",
@@ -328,7 +325,7 @@ def test_code_spans(body, expected):
         ("<p><em><strong>a</strong></em></p>", "***a***"),
         ("<p><strong><em>a</em> b</strong></p>", "**_a_ b**"),
         ("<p>x<strong> a </strong>y</p>", "x **a** y"),
-        ("<p><strong></strong>x<em> </em>y</p>", "xy"),
+        ("<p><strong></strong>x<em> </em>y</p>", "x y"),
         ('<p><a href="http://x.y/z" target="_new">a</a></p>', "[a](http://x.y/z)"),
         ('<p><a href="http://x.y/a_b" target="_new">http://x.y/a_b</a></p>', "http://x.y/a_b"),
         ('<p><a href="/a b" title="t &quot;u&quot;">a</a></p>', '[a](</a b> "t \\"u\\"")'),
@@ -451,26 +448,13 @@ def test_raw_text_on_the_page_is_left_alone():
     assert convert(page(raw)) == raw
 
 
-SOUP = st.lists(
-    st.sampled_from(
-        [
-            *"*_`[]()<>&\\#-+1.|~=!: \nab\"'$",
-            "**",
-            "__",
-            "``",
-            "```",
-            "http://x",
-            "&lt;",
-            "](",
-            "- ",
-        ]
-        + ["1. ", "<a@b.c>", "ß", "字", "“"]
-    ),
-    max_size=24,
-).map(lambda pieces: re.sub(r"[ ]*\n\s*", "\n", "".join(pieces)).strip(" \n"))
+SIGNS = ("**", "__", "``", "```", "http://x", "&lt;", "](", "- ", "1. ", "<a@b.c>", "ß", "字", "“")
+SOUP = st.lists(st.sampled_from([*"*_`[]()<>&\\#-+1.|~=!: \nab\"'$", *SIGNS]), max_size=24).map(
+    lambda pieces: re.sub(r"[ ]*\n\s*", "\n", "".join(pieces)).strip(" \n")
+)
 
 
-@settings(max_examples=400)
+@settings(max_examples=300, deadline=None)
 @given(SOUP)
 def test_any_text_reads_back_as_itself(text):
     """A paragraph of any characters, converted and parsed, is that paragraph again."""
@@ -554,7 +538,7 @@ def test_markdown_survives_the_page(markdown):
     assert convert(to_page_html(converted)) == converted, "a second round changes nothing"
 
 
-WORD = st.text(string.ascii_letters, min_size=2, max_size=6).map(lambda word: f"q{word}")
+WORD = st.text(string.ascii_letters, min_size=2, max_size=6).map(lambda word: f"qx{word}")
 LEAF = WORD.map(lambda word: (word, [word]))
 WRAPPERS = (
     *("p", "div", "span", "strong", "em", "del", "code", "b", "i", "u", "h2", "ul", "ol", "li"),
@@ -571,16 +555,16 @@ def _wrapped(children):
     )
 
 
-@settings(max_examples=300)
-@given(st.lists(st.recursive(LEAF, _wrapped, max_leaves=20), max_size=4))
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.recursive(LEAF, _wrapped, max_leaves=12), max_size=4))
 def test_every_word_is_kept(nodes):
     """Elements in any order, nested and closed as one likes: each word comes out once."""
     body = " ".join(text for text, _ in nodes)
     expected = [word for _, words in nodes for word in words]
-    assert sorted(re.findall(r"q[A-Za-z]+", convert(page(body)))) == sorted(expected)
+    assert sorted(re.findall(r"qx[A-Za-z]+", convert(page(body)))) == sorted(expected)
 
 
-@settings(max_examples=300)
+@settings(max_examples=200, deadline=None)
 @given(st.text(alphabet="<>/\"'=&;! -apreulidv\n\x00", max_size=60))
 def test_any_input_is_accepted(text):
     """Broken HTML gives some text, never an error, and the same one each time."""
@@ -609,14 +593,24 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.parametrize("size", [100_000, pytest.param(1_000_000, marks=pytest.mark.full)])
 @pytest.mark.parametrize("unit", HOSTILE)
-def test_hostile_input_takes_linear_time(unit):
-    """A megabyte of the same trouble takes seconds at most, and nothing recurses."""
-    text = unit * (1_000_000 // len(unit))
+def test_hostile_input_takes_linear_time(unit, size):
+    """A long turn of the same trouble takes little time for its length, and nothing recurses."""
+    text = unit * (size // len(unit))
     start = process_time()
     for answer in (page(text), page(f"<pre><code>{text}</code></pre>"), text):
         clean(answer)
-    assert process_time() - start < 15
+    assert process_time() - start < 20 * size / 1_000_000
+
+
+def test_a_megabyte_of_an_answer_is_quick():
+    """A turn of a megabyte takes well under a second per core."""
+    answer = to_page_html("\n\n".join(CORPUS))
+    long = page(answer * (1_000_000 // len(answer)))
+    start = process_time()
+    convert(long)
+    assert process_time() - start < 3
 
 
 def test_deep_nesting_keeps_the_text():
@@ -635,8 +629,8 @@ def test_options_are_checked_by_their_types():
 # Real answers
 
 
-def _answers():
-    """Every answer of OpenAssistant and of GPT-3.5, and what GPTeacher's say in Markdown."""
+def _answers(step: int):
+    """Answers of OpenAssistant and GPT-3.5, of GPTeacher all with Markdown and each `step`-th."""
     for line in (DATA / "judge" / "answer_gpt35.jsonl").read_text().splitlines():
         yield json.loads(line)["text"]
     for line in (DATA / "oasst" / "en_100_tree.jsonl").read_text().splitlines():
@@ -646,28 +640,36 @@ def _answers():
             messages += message["replies"]
             if message["role"] == "assistant":
                 yield message["text"]
-    marked = re.compile(r"```|^\s*(?:[-*+]|\d+[.)]) |^\|.*\|", re.MULTILINE)
+    marked = re.compile(r"```|^\s*(?:[-*+]|\d+[.)]) |^\|.*\||\n\n    ", re.MULTILINE)
     for path in sorted((DATA / "gpteacher").glob("*.json")):
         for number, task in enumerate(json.loads(path.read_text())):
             text = task.get("response") or task.get("output") or ""
-            if marked.search(text) or number % 25 == 0:
+            if marked.search(text) or number % step == 0:
                 yield text
 
 
+def codes(tokens: list[tuple]) -> list[tuple]:
+    """Language and text of each code block; a fence that was never closed gets its line break."""
+    return [
+        (language, code if code.endswith("\n") or not code else code + "\n")
+        for language, code in (token[1:] for token in tokens if token[0] == "code")
+    ]
+
+
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"{DATA} does not exist")
-def test_real_answers_survive_the_page():
+@pytest.mark.parametrize("step", [10, pytest.param(1, marks=pytest.mark.full)])
+def test_real_answers_survive_the_page(step):
     """At least 99 % of code blocks come back byte for byte, and all lists and tables."""
     blocks = same = lists = 0
-    for answer in _answers():
+    for answer in _answers(step):
         before, after = shape(answer), shape(convert(to_page_html(answer)))
-        code = [token for token in before if token[0] == "code"]
-        back = [token for token in after if token[0] == "code"]
+        code, back = codes(before), codes(after)
         blocks += len(code)
         same += sum(one == other for one, other in zip(code, back, strict=True))
         kinds = ("bullet_list", "ordered_list", "table")
         found = parts(before, *kinds)
         assert parts(after, *kinds) == found
         lists += len(found)
-    assert lists > 200
-    assert blocks > 100
+    assert lists > 300
+    assert blocks > 500
     assert same >= 0.99 * blocks, f"{same} of {blocks} code blocks"
