@@ -14,6 +14,7 @@ from imitation_data.readers.record import BadRecord
 BATCH = 512  # rows
 SUFFIXES = (".parquet", ".arrow")
 
+_SHALLOW = f"paths of at most {MAX_DEPTH} parts"
 _DAMAGE = (pa.ArrowException, OSError, ValueError, zlib.error, NotImplementedError)
 
 
@@ -58,7 +59,7 @@ def _parquet(
     # they are.
     columns = [path for path in paths if wanted is None or wanted(path)] or paths
     if any(path.count(".") > MAX_DEPTH for path in columns):
-        yield BadRecord(file.name, "columns nested too deep", f"{MAX_DEPTH} levels", file.name)
+        yield BadRecord(file.name, "columns nested too deep", _SHALLOW, file.name)
         return
     start = 0
     with table:

@@ -188,3 +188,15 @@ def test_rows_a_file_promises_but_does_not_hold_are_reported(tmp_path):
         found = list(read_table(file))
         promised = pq.ParquetFile(file.path).metadata.row_group(0).num_rows
         assert len(found) >= promised or any(isinstance(record, BadRecord) for record in found)
+
+
+@pytest.mark.parametrize("depth", [60, 150])
+def test_absurd_nesting_is_reported(tmp_path, depth):
+    """Columns nested beyond reason are one bad record, whatever Arrow makes of them."""
+    value: object = "x"
+    for _ in range(depth):
+        value = [value]
+    pq.write_table(pa.table({"q": [value]}), tmp_path / "a.parquet")
+    (bad,) = read_table(SourceFile(tmp_path / "a.parquet", "a.parquet"))
+    assert isinstance(bad, BadRecord)
+    assert bad.where == "a.parquet"
