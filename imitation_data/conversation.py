@@ -1,10 +1,8 @@
 """The row: one conversation, its identity and its Arrow schema."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from hashlib import blake2b
 from itertools import accumulate, pairwise
-from operator import attrgetter
 from typing import Literal, NamedTuple
 
 import orjson
@@ -35,8 +33,6 @@ SCHEMA = pa.schema(
     ]
 )
 
-_REST = attrgetter(*SCHEMA.names[2:])
-
 
 class Message(NamedTuple):
     """One turn: who spoke and what was said."""
@@ -45,9 +41,8 @@ class Message(NamedTuple):
     content: str
 
 
-@dataclass(frozen=True, slots=True)
-class Conversation:
-    """One row of a dataset.
+class Conversation(NamedTuple):
+    """One row of a dataset: a value, compared by its fields; `row._replace(…)` copies.
 
     Attributes:
         messages: the turns, in order; every role is one of `ROLES`.
@@ -87,7 +82,7 @@ class Conversation:
 
     def with_messages(self, messages: Iterable[Message]) -> "Conversation":
         """Copy with other turns; the token count is forgotten, since it no longer holds."""
-        return replace(self, messages=tuple(messages), tokens=None)
+        return self._replace(messages=tuple(messages), tokens=None)
 
 
 def content_id(messages: Sequence[Message]) -> str:
@@ -117,7 +112,7 @@ def to_batch(rows: Sequence[Conversation], ids: Sequence[str] | None = None) -> 
         pa.array(offsets, pa.int32()), turns, type=SCHEMA.field("messages").type
     )
     names = [row.id for row in rows] if ids is None else ids
-    rest = zip(*map(_REST, rows), strict=True) if rows else [()] * len(SCHEMA.names[2:])
+    rest = zip(*(row[1:] for row in rows), strict=True) if rows else [()] * len(SCHEMA.names[2:])
     columns = [
         pa.array(values, field.type) for values, field in zip(rest, list(SCHEMA)[2:], strict=True)
     ]

@@ -7,7 +7,7 @@ rows in + rows created = rows out + rows dropped.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import pyarrow as pa
 
@@ -66,8 +66,7 @@ class Drop:
     other: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(NamedTuple):
     """A row step keeps a row, perhaps edited, perhaps in several pieces (never none)."""
 
     rows: tuple[Conversation, ...]

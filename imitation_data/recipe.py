@@ -27,7 +27,7 @@ checks:
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -66,7 +66,7 @@ class Source:
         path: file, folder, glob or archive; relative paths start at the recipe's folder.
         hub: `org/name` of a Hub dataset, instead of `path`.
         revision: tag, branch or commit of the Hub dataset; required with `hub`.
-        files: which files of the Hub dataset, as a glob.
+        files: which files to read, as patterns; all that the reader can when empty.
         license: SPDX, or the source's own words; a record that names its own keeps it.
         teacher: model that wrote the assistant turns; a record that names its own keeps it.
         bad_records: `stop` at the first record that cannot be read, or `drop` and count them.
@@ -78,7 +78,7 @@ class Source:
     path: str = ""
     hub: str = ""
     revision: str = ""
-    files: str = ""
+    files: tuple[str, ...] = ()
     license: str = ""
     teacher: str = ""
     bad_records: Literal["stop", "drop"] = "stop"
@@ -158,7 +158,7 @@ class Recipe:
             "seed": self.seed,
             "tokens": self.tokens,
             "sources": [
-                _without_empty(asdict(source.settings))
+                _without_empty(plain_options(source.settings))
                 | {"path": _portable(source.settings.path), "options": plain_options(source.reader)}
                 for source in self.sources
             ],
@@ -181,7 +181,7 @@ def _portable(path: str) -> str:
 
 
 def _without_empty(table: Mapping[str, object]) -> dict[str, object]:
-    return {key: value for key, value in table.items() if value not in ("", None)}
+    return {key: value for key, value in table.items() if value not in ("", None, [])}
 
 
 def plain_options(value: object) -> dict[str, object]:
@@ -242,7 +242,7 @@ class _Reading:
         path = self.folder / settings.path
         if settings.path and reader is not None:
             try:
-                find_files(path, reader.SUFFIXES)
+                find_files(path, reader.SUFFIXES, settings.files)
             except SourceError as error:
                 self.add(where, [f"path: {error}"])
         return BoundSource(settings, reader, path) if reader is not None else None

@@ -11,8 +11,7 @@ recipe repeats only what follows the change.
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from hashlib import sha256
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import cast
@@ -20,11 +19,10 @@ from typing import cast
 from imitation_data.dataset_step import DatasetStep
 from imitation_data.engines.local import Local, cores
 from imitation_data.errors import BuildError, CheckError, StepError
-from imitation_data.readers import find_files
-from imitation_data.readers.files import SourceFile, checksum
-from imitation_data.recipe import BoundSource, Recipe, StepUse, load_recipe, plain_options
+from imitation_data.recipe import Recipe, StepUse, load_recipe
 from imitation_data.report.facts import Facts
 from imitation_data.report.summary import CheckResult, SourceFact
+from imitation_data.sources import Reading, prepare, with_repeats
 from imitation_data.stages.books import Books
 from imitation_data.stages.finish import (
     LedgerFile,
@@ -33,11 +31,11 @@ from imitation_data.stages.finish import (
     judge,
     measure_shard,
 )
-from imitation_data.stages.read import Unit, number_repeats, read_unit
+from imitation_data.stages.read import number_repeats, read_unit
 from imitation_data.stages.rows import RowsTask, run_rows
 from imitation_data.stages.select import ApplyTask, NarrowTask, apply_decision, apply_tasks, narrow
 from imitation_data.stages.select import decide as decide_rows
-from imitation_data.stages.shards import CHARACTERS, ROWS, Shard, read_table
+from imitation_data.stages.shards import Shard
 from imitation_data.stages.stage import digest, library_versions
 from imitation_data.stages.version import Draft, write_version
 from imitation_data.versions.store import Store, StoredVersion, default_store
@@ -45,7 +43,6 @@ from imitation_data.versions.store import Store, StoredVersion, default_store
 Progress = Callable[[str, int, int, int], None]
 """Called with a stage's name, its finished and all tasks, and the rows done so far."""
 
-READ_REVISION = 1
 ONE_SPLIT = ("train",)
 
 
@@ -135,8 +132,7 @@ class _Run:
     def run(self) -> Built:
         started = time.perf_counter()
         state = _State()
-        for number, source in enumerate(self.recipe.sources):
-            self._read(state, number, source)
+        self._read(state)
         state.books[0].check("read")
         for whole, uses in groupby(
             self.recipe.steps, lambda use: isinstance(use.step, DatasetStep)
@@ -161,48 +157,38 @@ class _Run:
     def _label(self, number: int) -> str:
         return f"{number} {self.recipe.steps[number - 1].type}" if number else "0 read"
 
-    def _read(self, state: _State, number: int, source: BoundSource) -> None:
-        path, commit = _fetched(source)
-        files = find_files(path, source.reader.SUFFIXES)
-        sums = {file.path: checksum(file.path) for file in files}
-        listed: list[dict[str, object]] = [
-            {"name": file.name, "sha256": sums[file.path]} for file in files
+    def _read(self, state: _State) -> None:
+        """Read all sources; their files are one queue, so that workers stay busy."""
+        readings = [
+            prepare(number, source, self.folder)
+            for number, source in enumerate(self.recipe.sources)
         ]
-        key = digest([number, READ_REVISION, ROWS, CHARACTERS, _identity(source), listed])
-        folder = self.folder / f"read-{number:02d}-{key[:16]}"
-        units = [
-            self._unit(source, f"{number:02d}-{place:05d}", group, folder)
-            for place, group in enumerate(
-                [files] if source.reader.TOGETHER else [[f] for f in files]
-            )
-        ]
-        results = []
+        units = [unit for reading in readings for unit in reading.units]
+        results: list[dict[str, object]] = []
         rows = 0
-        for done, result in enumerate(self.engine.map(read_unit, units), start=1):
+        for unit, result in zip(units, self.engine.map(read_unit, units), strict=True):
             results.append(result)
             rows += Books.from_json(result["books"]).rows_out
-            self.progress(f"read {source.name}", done, len(units), rows)
-        repeats = number_repeats(folder, [unit.name for unit in units])
-        for unit, result in zip(units, results, strict=True):
+            self.progress(f"read ({unit.source})", len(results), len(units), rows)
+        for reading in readings:
+            mine = [results.pop(0) for _ in reading.units]
+            self._take(state, reading, mine)
+
+    def _take(self, state: _State, reading: Reading, results: Sequence[dict[str, object]]) -> None:
+        """Add what one source's units came to."""
+        repeats = number_repeats(reading.folder, [unit.name for unit in reading.units])
+        for unit, result in zip(reading.units, results, strict=True):
             state.books.setdefault(0, Books()).add(Books.from_json(result["books"]))
             mine = repeats.get(unit.name, {})
             for plain in cast("list[object]", result["shards"]):
-                shard = _with_repeats(Shard.from_json(plain, self.folder), mine)
-                state.ledgers.append(LedgerFile(folder / f"{shard.name}.ledger", mine))
+                shard = with_repeats(Shard.from_json(plain, self.folder), mine)
+                state.ledgers.append(LedgerFile(reading.folder / f"{shard.name}.ledger", mine))
                 if shard.rows:
                     state.shards.append(shard)
-        state.keys.append(key)
-        state.stages.append(folder.name)
-        state.files[source.name] = listed
-        state.sources.append(_source_fact(source, files, sums, commit, results))
-
-    def _unit(
-        self, source: BoundSource, name: str, files: Sequence[SourceFile], folder: Path
-    ) -> Unit:
-        settings = source.settings
-        drop = settings.bad_records == "drop"
-        words = (settings.license, settings.teacher, drop)
-        return Unit(name, source.name, source.reader, tuple(files), *words, folder)
+        state.keys.append(reading.key)
+        state.stages.append(reading.folder.name)
+        state.files[reading.source.name] = reading.listed
+        state.sources.append(reading.fact(results))
 
     def _rows(self, state: _State, uses: tuple[StepUse, ...]) -> None:
         folder = self._stage(state, "rows", uses)
@@ -323,56 +309,6 @@ class _Run:
             ledgers=tuple(state.ledgers),
             stages=tuple(state.stages),
         )
-
-
-def _fetched(source: BoundSource) -> tuple[Path, str]:
-    if not source.settings.hub:
-        return source.path, ""
-    from imitation_data.readers.hub import fetch  # noqa: PLC0415 - imports the Hub's client
-
-    settings = source.settings
-    found: tuple[Path, str] = fetch(settings.hub, settings.revision, settings.files)
-    return found
-
-
-def _identity(source: BoundSource) -> list[object]:
-    """All of a source that its rows follow from, except the files themselves."""
-    settings, reader = source.settings, source.reader
-    words = [source.name, settings.license, settings.teacher, settings.bad_records]
-    versions = library_versions(reader.LIBRARIES)
-    return [*words, settings.reader, reader.REVISION, versions, plain_options(reader)]
-
-
-def _with_repeats(shard: Shard, repeats: dict[int, int]) -> Shard:
-    """Give a shard the repeats among its own records."""
-    if not repeats or not shard.rows:
-        return shard
-    records = read_table(shard.root / shard.path, ["record"]).column("record")
-    low, high = records[0].as_py(), records[-1].as_py()
-    mine = tuple((record, n) for record, n in repeats.items() if low <= record <= high)
-    return replace(shard, repeats=mine)
-
-
-def _source_fact(
-    source: BoundSource,
-    files: Sequence[SourceFile],
-    sums: dict[Path, str],
-    commit: str,
-    results: Sequence[dict[str, object]],
-) -> SourceFact:
-    settings = source.settings
-    whole = sha256("".join(sums[file.path] for file in files).encode()).hexdigest()
-    return SourceFact(
-        name=source.name,
-        reader=settings.reader,
-        license=settings.license,
-        teacher=settings.teacher or None,
-        files=len(files),
-        bytes=sum(path.stat().st_size for path in sums),
-        checksum=commit or (next(iter(sums.values())) if len(sums) == 1 else whole),
-        records=sum(cast("int", result["records"]) for result in results),
-        bad=sum(cast("int", result["bad"]) for result in results),
-    )
 
 
 def _refusal(failed: Sequence[CheckResult]) -> str:

@@ -23,6 +23,7 @@ FORBIDDEN_IMPORTS = {"torch", "transformers"}
 LAYERS = [
     ("cli",),
     ("runner", "explanation", "stored"),
+    ("sources",),
     ("stages",),
     ("engines", "versions", "recipe", "contradictions"),
     ("checks",),

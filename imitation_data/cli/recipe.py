@@ -25,9 +25,9 @@ def build(
     quiet: QuietOption = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Build a recipe into a version. Killed or interrupted, it resumes when run again."""
-    from imitation_data.runner import build as build_recipe  # noqa: PLC0415 - keeps --help fast
     from imitation_data.cli.progress import Progress  # noqa: PLC0415
     from imitation_data.recipe import load_recipe  # noqa: PLC0415
+    from imitation_data.runner import build as build_recipe  # noqa: PLC0415 - keeps --help fast
 
     made = load_recipe(recipe, _paths(source))
     with Progress(shown=not (quiet or json)) as progress:

@@ -1,5 +1,6 @@
 """The local engine: worker processes on this machine."""
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -17,6 +18,7 @@ from imitation_data.errors import BuildError
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
+GC_THRESHOLD = 100_000  # rows are many small tuples and form no cycles; looking for some costs 5 %
 AHEAD = 2  # tasks queued for each worker; results wait in order, so this bounds what is held
 
 
@@ -85,6 +87,7 @@ class Local:
 
 def _settle() -> None:
     """Leave Ctrl-C to the parent, and end when the parent is gone, even by SIGKILL."""
+    gc.set_threshold(GC_THRESHOLD)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:

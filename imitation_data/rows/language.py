@@ -7,7 +7,7 @@ right on 99.20 % of the questions, and on 99.83, 99.97 and 100.00 % of the parag
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import ClassVar, Literal, NamedTuple
 
@@ -155,7 +155,7 @@ def _lower_capitals(text: str) -> str:
 
 
 def _labelled(row: Conversation, language: str | None) -> Conversation:
-    return row if row.language == language else replace(row, language=language)
+    return row if row.language == language else row._replace(language=language)
 
 
 @cache

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from typing import ClassVar
@@ -37,7 +37,7 @@ class Tokens:
 
     def __call__(self, row: Conversation, /) -> Outcome:
         counter = load(self.encoding)
-        return Kept((replace(row, tokens=sum(map(counter, row.texts()))),))
+        return Kept((row._replace(tokens=sum(map(counter, row.texts()))),))
 
 
 def count(text: str, encoding: str) -> int:

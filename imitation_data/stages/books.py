@@ -11,6 +11,7 @@ import pyarrow as pa
 from imitation_data import ledger
 from imitation_data.errors import BuildError
 from imitation_data.ledger import Action, Drop, Entry, plain
+from imitation_data.rows.pii import mask
 from imitation_data.stages.shards import write_table
 
 
@@ -108,8 +109,6 @@ def entry_of(
         drop: the reason and its evidence; an edit's kind stands as its reason.
         count: how many edits.
     """
-    from imitation_data.rows.pii import mask  # noqa: PLC0415 - only builds need the patterns
-
     found = mask(drop.found)[0] if isinstance(drop.found, str) and drop.found else drop.found
     evidence = mask(drop.evidence)[0] if drop.evidence else ""
     number, name = step

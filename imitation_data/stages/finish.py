@@ -27,7 +27,7 @@ from imitation_data.report.facts import Facts, measure
 from imitation_data.report.summary import CheckResult
 from imitation_data.stages.shards import Shard, load, numbered, read_table, selection
 
-FILE_CHARACTERS = 128 << 20
+FILE_CHARACTERS = 64 << 20
 GROUP_ROWS = 8192
 LEDGER_ENTRIES = 5_000_000
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
@@ -135,7 +135,7 @@ class _Work:
             self.entries.append(entry_of(step, "edit", key, Drop(edit.kind), edit.count))
         pieces = [kept.rows[0]]
         for number, piece in enumerate(kept.rows[1:], start=part):
-            pieces.append(replace(piece, part=number))
+            pieces.append(piece._replace(part=number))
             key = (row.source, row.origin, number)
             self.entries.append(entry_of(step, "create", key, Drop("piece", other=row.key)))
         return tuple(pieces)
