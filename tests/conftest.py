@@ -10,7 +10,7 @@ from hypothesis import settings
 
 from imitation_data.conversation import Conversation, Message
 
-# No deadlines: tests never assert on time. The same examples on every run, so that green means green.
+# Tests never assert on time, and every run sees the same examples: green means green.
 settings.register_profile("house", deadline=None, derandomize=True)
 settings.load_profile("house")
 

@@ -49,7 +49,7 @@ def conversations(count: int, name: str) -> dict[str, list[str]]:
 
 @pytest.fixture
 def recipe(write_recipe):
-    """Two sources, one of them a folder of several files, so that every stage has several shards."""
+    """Two sources, one of them a folder of several files: every stage has several shards."""
     path = write_recipe(
         {"two": sharegpt(conversations(500, "two"))},
         sources=[

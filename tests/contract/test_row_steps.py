@@ -64,14 +64,15 @@ LONG = [
 every_case = pytest.mark.parametrize("step", CASES.values(), ids=CASES)
 texts = st.text(max_size=120) | st.sampled_from(HOSTILE) | st.from_regex(r"[0-9@.+ ():-]{0,60}")
 messages = st.builds(Message, st.sampled_from(ROLES), texts)
-conversations = st.builds(
-    Conversation,
-    st.lists(messages, max_size=6).map(tuple),
-    source=st.just("web"),
-    origin=st.text("abc", min_size=1, max_size=3),
-    part=st.integers(0, 3),
-    license=st.just("CC0-1.0"),
-)
+conversations = st.fixed_dictionaries(
+    {
+        "messages": st.lists(messages, max_size=6).map(tuple),
+        "source": st.just("web"),
+        "origin": st.text("abc", min_size=1, max_size=3),
+        "part": st.integers(0, 3),
+        "license": st.just("CC0-1.0"),
+    }
+).map(lambda fields: Conversation(**fields))
 hostile_rows = [
     row
     for text in HOSTILE

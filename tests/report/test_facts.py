@@ -17,17 +17,17 @@ from imitation_data.report.facts import Facts, Histogram, Speech, Tally, bin_wid
 
 PATIENT = settings(deadline=None)  # a busy machine is no failure
 TEXTS = st.text(max_size=12) | st.sampled_from(["", "héllo", "漢字" * 40, "👍🏽" * 70, "x" * 3000])
-ROWS = st.builds(
-    Conversation,
-    messages=st.lists(
-        st.builds(Message, st.sampled_from(["user", "assistant", "system"]), TEXTS), max_size=5
-    ).map(tuple),
-    source=st.sampled_from(["a", "b", "c"]),
-    language=st.sampled_from(["en", "zh", None]),
-    teacher=st.sampled_from(["model", None]),
-    license=st.sampled_from(["MIT", "CC-BY-4.0"]),
-    tokens=st.none() | st.integers(0, 100_000),
-)
+MESSAGES = st.builds(Message, st.sampled_from(["user", "assistant", "system"]), TEXTS)
+ROWS = st.fixed_dictionaries(
+    {
+        "messages": st.lists(MESSAGES, max_size=5).map(tuple),
+        "source": st.sampled_from(["a", "b", "c"]),
+        "language": st.sampled_from(["en", "zh", None]),
+        "teacher": st.sampled_from(["model", None]),
+        "license": st.sampled_from(["MIT", "CC-BY-4.0"]),
+        "tokens": st.none() | st.integers(0, 100_000),
+    }
+).map(lambda fields: Conversation(**fields))
 SPLIT_ROWS = st.lists(st.tuples(ROWS, st.sampled_from(["train", "test"])), max_size=12)
 VALUES = st.integers(0, 70) | st.integers(0, 2**40)
 
