@@ -125,14 +125,17 @@ def from_batch(batch: pa.RecordBatch | pa.Table) -> list[Conversation]:
     """Read rows back; the `id` column is not read, it follows from the messages."""
     if isinstance(batch, pa.Table):
         return [row for piece in batch.to_batches() for row in from_batch(piece)]
+    rest = [batch.column(name).to_pylist() for name in SCHEMA.names[2:]]
+    return list(map(Conversation, messages_in(batch), *rest))
+
+
+def messages_in(batch: pa.RecordBatch | pa.Table) -> list[tuple[Message, ...]]:
+    """Read the `messages` column alone: one tuple of turns a row."""
+    if isinstance(batch, pa.Table):
+        return [turns for piece in batch.to_batches() for turns in messages_in(piece)]
     nested = batch.column("messages")
     turns = nested.values
     coded = turns.field("role").dictionary_encode()  # one string object per role, not one per turn
     roles = map(coded.dictionary.to_pylist().__getitem__, coded.indices.to_pylist())
-    messages = list(map(Message, roles, turns.field("content").to_pylist()))
-    bounds = nested.offsets.to_pylist()
-    rest = [batch.column(name).to_pylist() for name in SCHEMA.names[2:]]
-    return [
-        Conversation(tuple(messages[start:stop]), *values)
-        for (start, stop), *values in zip(pairwise(bounds), *rest, strict=True)
-    ]
+    messages = tuple(map(Message, roles, turns.field("content").to_pylist()))
+    return [messages[start:stop] for start, stop in pairwise(nested.offsets.to_pylist())]

@@ -54,7 +54,10 @@ class DatasetStep(Protocol):
     LIBRARIES: ClassVar[tuple[str, ...]]
 
     def key_texts(self, row: Conversation, /) -> Sequence[str]:
-        """Texts under which the row is to be found; equal texts meet in `decide`. May be none."""
+        """Texts under which the row is to be found; equal texts meet in `decide`. May be none.
+
+        Only the row's messages are there; its other fields are blank.
+        """
         ...
 
     def decide(self, rows: Identity, keys: Keys, sources: Sequence[str], seed: str) -> Decision:

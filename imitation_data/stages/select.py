@@ -10,7 +10,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from imitation_data.conversation import SCHEMA, from_batch
+from imitation_data.conversation import SCHEMA, Conversation, from_batch, messages_in
 from imitation_data.dataset_step import DatasetStep, Decision, drop_of
 from imitation_data.identity import IDENTITY_COLUMNS, Identity, Keys, identity, keys_of
 from imitation_data.recipe import StepUse
@@ -35,10 +35,10 @@ def narrow(task: NarrowTask) -> str:
     """Write the identity and keys of a shard's rows as an npz file; return its path."""
     path = task.folder / f"{task.shard.name}.narrow.npz"
     if not path.exists():
-        table = load(task.shard, ROW_COLUMNS)
-        who = identity(table.select(IDENTITY_COLUMNS), task.shard.source)
+        table = load(task.shard, IDENTITY_COLUMNS)
+        who = identity(table, task.shard.source)
         step = cast("DatasetStep", task.use.step)
-        keys = keys_of([step.key_texts(row) for row in from_batch(table)])
+        keys = keys_of([step.key_texts(Conversation(turns)) for turns in messages_in(table)])
         arrays = {field.name: getattr(who, field.name) for field in fields(who)}
         arrays |= {f"key_{field.name}": getattr(keys, field.name) for field in fields(keys)}
         write_file(path, _packed(arrays))
