@@ -31,9 +31,10 @@ from imitation_data.stages.finish import (
     judge,
     measure_shard,
 )
+from imitation_data.stages.narrow import NarrowTask, narrow
 from imitation_data.stages.read import number_repeats, read_unit
 from imitation_data.stages.rows import RowsTask, run_rows
-from imitation_data.stages.select import ApplyTask, NarrowTask, apply_decision, apply_tasks, narrow
+from imitation_data.stages.select import ApplyTask, apply_decision, apply_tasks
 from imitation_data.stages.select import decide as decide_rows
 from imitation_data.stages.shards import Shard
 from imitation_data.stages.stage import digest, library_versions
@@ -115,6 +116,15 @@ def build(
         return _Run(made, where, folder, engine, progress or _silent).run()
 
 
+def _groups(steps: Sequence[StepUse]) -> Iterator[tuple[StepUse, ...]]:
+    """Neighbouring row steps together, each dataset step alone."""
+    for whole, uses in groupby(steps, lambda use: isinstance(use.step, DatasetStep)):
+        if whole:
+            yield from ((use,) for use in uses)
+        else:
+            yield tuple(uses)
+
+
 def _silent(stage: str, finished: int, tasks: int, rows: int) -> None:
     del stage, finished, tasks, rows
 
@@ -134,13 +144,14 @@ class _Run:
         state = _State()
         self._read(state)
         state.books[0].check("read")
-        for whole, uses in groupby(
-            self.recipe.steps, lambda use: isinstance(use.step, DatasetStep)
-        ):
-            for group in [[use] for use in uses] if whole else [list(uses)]:
-                (self._select if whole else self._rows)(state, tuple(group))
-                for use in group:
-                    state.books[use.number].check(f"{use.number} {use.type}")
+        groups = list(_groups(self.recipe.steps))
+        for place, uses in enumerate(groups):
+            if isinstance(uses[0].step, DatasetStep):
+                self._select(state, uses[0])
+            else:
+                self._rows(state, uses, groups[place + 1][0] if groups[place + 1 :] else None)
+            for use in uses:
+                state.books[use.number].check(f"{use.number} {use.type}")
         measured, facts, checks = self._measure(state)
         stored, new = write_version(self._draft(state, measured, facts, checks))
         dropped = [books.drops for books in state.books.values()]
@@ -190,9 +201,12 @@ class _Run:
         state.files[reading.source.name] = reading.listed
         state.sources.append(reading.fact(results))
 
-    def _rows(self, state: _State, uses: tuple[StepUse, ...]) -> None:
+    def _rows(self, state: _State, uses: tuple[StepUse, ...], following: StepUse | None) -> None:
         folder = self._stage(state, "rows", uses)
-        tasks = [RowsTask(shard, uses, folder) for shard in state.shards]
+        after = (
+            (following, self._folder(state, following.type, (following,))) if following else None
+        )
+        tasks = [RowsTask(shard, uses, folder, after) for shard in state.shards]
         label = ", ".join(use.type for use in uses)
         shards: list[Shard] = []
         rows = 0
@@ -208,9 +222,8 @@ class _Run:
             state.books.setdefault(use.number, Books())
         state.shards = [shard for shard in shards if shard.rows]
 
-    def _select(self, state: _State, uses: tuple[StepUse, ...]) -> None:
-        (use,) = uses
-        folder = self._stage(state, use.type, uses)
+    def _select(self, state: _State, use: StepUse) -> None:
+        folder = self._stage(state, use.type, (use,))
         started = time.perf_counter()
         tasks = [NarrowTask(shard, use, folder) for shard in state.shards]
         narrowed = []
@@ -240,8 +253,8 @@ class _Run:
             self.progress(label, len(shards), len(state.shards), books.rows_in)
         state.shards = [shard for shard in shards if shard.rows]
 
-    def _stage(self, state: _State, label: str, uses: Sequence[StepUse]) -> Path:
-        """The folder of a stage, named by all that its output follows from."""
+    def _folder(self, state: _State, label: str, uses: Sequence[StepUse]) -> Path:
+        """The folder of the stage that comes next, named by all that its output follows from."""
         steps = [
             [
                 use.type,
@@ -254,9 +267,14 @@ class _Run:
         ]
         numbers = [use.number for use in uses]
         key = digest([state.keys, self.recipe.seed, label, numbers, steps])
-        state.keys = [key]
-        state.stages.append(f"{uses[0].number:02d}-{label}-{key[:16]}")
-        return self.folder / state.stages[-1]
+        return self.folder / f"{numbers[0]:02d}-{label}-{key[:16]}"
+
+    def _stage(self, state: _State, label: str, uses: Sequence[StepUse]) -> Path:
+        """Enter the next stage; return its folder."""
+        folder = self._folder(state, label, uses)
+        state.keys = [folder.name]
+        state.stages.append(folder.name)
+        return folder
 
     def _measure(self, state: _State) -> tuple[list[Measured], Facts, tuple[CheckResult, ...]]:
         if not state.shards:

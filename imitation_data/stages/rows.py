@@ -14,6 +14,7 @@ from imitation_data.ledger import Drop, Entry, Kept, Outcome
 from imitation_data.recipe import StepUse
 from imitation_data.rows.step import RowStep, apply
 from imitation_data.stages.books import Books, entry_of, write_ledger
+from imitation_data.stages.narrow import NarrowTask, write_narrow
 from imitation_data.stages.shards import Shard, load, relative, write_shard, write_table
 from imitation_data.stages.stage import done, mark_done
 
@@ -22,11 +23,17 @@ DROPPED = pa.schema([*SCHEMA, pa.field("step", pa.int16())])
 
 @dataclass(frozen=True)
 class RowsTask:
-    """One shard and the row steps to run over it, in order."""
+    """One shard and the row steps to run over it, in order.
+
+    Attributes:
+        following: the dataset step that comes next, and its stage's folder: the rows are narrowed
+            for it while they are in memory.
+    """
 
     shard: Shard
     steps: tuple[StepUse, ...]
     folder: Path
+    following: tuple[StepUse, Path] | None = None
 
 
 def run_rows(task: RowsTask) -> dict[str, object]:
@@ -52,10 +59,13 @@ def run_rows(task: RowsTask) -> dict[str, object]:
     path = task.folder / f"{task.shard.name}.arrow"
     # Untouched texts keep their id; `rows` holds them, so their addresses stay theirs.
     ids = [known.get(id(row.messages)) or row.id for row in work.rows]
-    write_shard(path, work.rows, work.records, work.issued, ids)
+    batch = write_shard(path, work.rows, work.records, work.issued, ids)
     write_ledger(task.folder / f"{task.shard.name}.ledger", work.entries)
     write_dropped(task.folder / f"{task.shard.name}.dropped", work.dropped)
     shard = Shard(task.shard.root, task.shard.name, relative(path), len(work.rows))
+    if task.following and work.rows:
+        messages = [row.messages for row in work.rows]
+        write_narrow(NarrowTask(shard, *task.following), pa.Table.from_batches([batch]), messages)
     result = {
         "shard": shard.to_json(),
         "books": {str(number): books.to_json() for number, books in work.books.items()},

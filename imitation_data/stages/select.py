@@ -2,19 +2,19 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from io import BytesIO
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imitation_data.conversation import SCHEMA, Conversation, from_batch, messages_in
+from imitation_data.conversation import SCHEMA, from_batch
 from imitation_data.dataset_step import DatasetStep, Decision, drop_of
-from imitation_data.identity import IDENTITY_COLUMNS, Identity, Keys, identity, keys_of
+from imitation_data.identity import Keys
 from imitation_data.recipe import StepUse
 from imitation_data.stages.books import Books, entry_of, write_ledger
+from imitation_data.stages.narrow import joined, packed
 from imitation_data.stages.rows import write_dropped
 from imitation_data.stages.shards import Shard, load, relative, selection
 from imitation_data.stages.stage import done, mark_done, write_file
@@ -22,32 +22,9 @@ from imitation_data.stages.stage import done, mark_done, write_file
 ROW_COLUMNS = tuple(SCHEMA.names)
 
 
-@dataclass(frozen=True)
-class NarrowTask:
-    """One shard to be narrowed for a dataset step."""
-
-    shard: Shard
-    use: StepUse
-    folder: Path
-
-
-def narrow(task: NarrowTask) -> str:
-    """Write the identity and keys of a shard's rows as an npz file; return its path."""
-    path = task.folder / f"{task.shard.name}.narrow.npz"
-    if not path.exists():
-        table = load(task.shard, IDENTITY_COLUMNS)
-        who = identity(table, task.shard.source)
-        step = cast("DatasetStep", task.use.step)
-        keys = keys_of([step.key_texts(Conversation(turns)) for turns in messages_in(table)])
-        arrays = {field.name: getattr(who, field.name) for field in fields(who)}
-        arrays |= {f"key_{field.name}": getattr(keys, field.name) for field in fields(keys)}
-        write_file(path, _packed(arrays))
-    return str(path)
-
-
 def decide(use: StepUse, narrowed: Sequence[str], sources: Sequence[str], seed: str) -> Decision:
     """Join the narrow columns and let the step decide; rows of other sources are left alone."""
-    who, keys = _joined(narrowed)
+    who, keys = joined(narrowed)
     step = cast("DatasetStep", use.step)
     if not use.sources:
         return step.decide(who, keys, sources, seed)
@@ -65,23 +42,6 @@ def decide(use: StepUse, narrowed: Sequence[str], sources: Sequence[str], seed: 
     for row, words in zip(rows.tolist(), decision.found, strict=False):
         cast("list[str]", found)[row] = words
     return replace(decision, drop=drop, other=other, found=found)
-
-
-def _joined(narrowed: Sequence[str]) -> tuple[Identity, Keys]:
-    columns: dict[str, list[NDArray[np.generic]]] = {}
-    before = 0
-    for path in narrowed:
-        with np.load(path) as arrays:
-            for name in arrays.files:
-                values = arrays[name]
-                if name == "key_row":
-                    values = values + before
-                columns.setdefault(name, []).append(values)
-            before += len(arrays["source"])
-    joined = {name: np.concatenate(columns.pop(name)) for name in list(columns)}
-    who = Identity(**{field.name: joined[field.name] for field in fields(Identity)})
-    keys = Keys(**{field.name: joined[f"key_{field.name}"] for field in fields(Keys)})
-    return who, keys
 
 
 @dataclass(frozen=True)
@@ -146,7 +106,7 @@ def apply_decision(task: ApplyTask) -> dict[str, object]:
     started = time.perf_counter()
     drop = task.decision.drop
     path = task.folder / f"{task.shard.name}.selection.npz"
-    write_file(path, _packed(_selected(task)))
+    write_file(path, packed(_selected(task)))
     rows = np.flatnonzero(drop)
     dropped = from_batch(load(task.shard, ROW_COLUMNS).take(rows)) if len(rows) else []
     step, entries = (task.use.number, task.use.type), []
@@ -178,9 +138,3 @@ def _selected(task: ApplyTask) -> dict[str, NDArray[np.generic]]:
         split[counting] = task.decision.split
         chosen["split"] = split
     return chosen
-
-
-def _packed(arrays: Mapping[str, NDArray[np.generic]]) -> bytes:
-    sink = BytesIO()
-    np.savez(sink, **arrays)  # type: ignore[arg-type]
-    return sink.getvalue()

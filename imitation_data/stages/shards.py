@@ -68,11 +68,17 @@ def write_shard(
     records: Sequence[int],
     issued: Sequence[int],
     ids: Sequence[str] | None = None,
-) -> None:
-    """Write rows with their record numbers, issued part counts and, if known, ids; equally long."""
+) -> pa.RecordBatch:
+    """Write rows with their record numbers, issued part counts and, if known, ids; equally long.
+
+    Returns:
+        What was written.
+    """
     batch = conversation.to_batch(rows, ids)
     columns = [*batch.columns, pa.array(records, pa.int32()), pa.array(issued, pa.int32())]
-    write_table(path, pa.RecordBatch.from_arrays(columns, schema=SCHEMA))
+    written = pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
+    write_table(path, written)
+    return written
 
 
 def write_table(path: Path, batch: pa.RecordBatch | pa.Table) -> None:
