@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from textwrap import shorten
 from typing import Any, TypeVar, cast
 
+import yaml
 from pydantic import TypeAdapter, ValidationError
 
 Options = TypeVar("Options")
@@ -62,3 +63,33 @@ def _sentence(problem: dict[str, Any]) -> str:
         return f"{place}: {message}" if place else message
     found = shorten(repr(problem["input"]), 60, placeholder="…")
     return f"{place}: {message[0].lower()}{message[1:]}, found {found}"
+
+
+def plain_options(value: object) -> dict[str, object]:
+    """A frozen dataclass as plain lists, dicts, strings and numbers."""
+    if not is_dataclass(value) or isinstance(value, type):
+        raise TypeError(f"{value!r} is not a value with options")
+    return {field.name: _plain(getattr(value, field.name)) for field in fields(value) if field.init}
+
+
+def brief_options(value: object) -> str:
+    """The options that differ from their defaults, on one line, as YAML writes them."""
+    kind = type(value)
+    defaults = {field.name: field.default for field in fields(kind)} if is_dataclass(kind) else {}
+    told = {
+        name: option
+        for name, option in plain_options(value).items()
+        if option != _plain(defaults.get(name))
+    }
+    line = yaml.safe_dump(told, default_flow_style=True, sort_keys=False, width=10**6)
+    return line.strip().removeprefix("{").removesuffix("}")
+
+
+def _plain(value: object) -> object:
+    if is_dataclass(value):
+        return plain_options(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

@@ -27,7 +27,7 @@ checks:
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,9 +36,10 @@ from imitation_data.contradictions import contradictions
 from imitation_data.dataset_step import DatasetStep
 from imitation_data.dedup.exact import ExactDedup
 from imitation_data.errors import RecipeError, SourceError
-from imitation_data.options import key_problems, make, nearest
+from imitation_data.options import key_problems, make, nearest, plain_options
 from imitation_data.readers import READERS, find_files
 from imitation_data.readers.reader import Reader
+from imitation_data.report.card import TEMPLATE, card_problems
 from imitation_data.rows import ROW_STEPS
 from imitation_data.rows.step import RowStep
 from imitation_data.rows.tokens import Tokens
@@ -182,23 +183,6 @@ def _portable(path: str) -> str:
 
 def _without_empty(table: Mapping[str, object]) -> dict[str, object]:
     return {key: value for key, value in table.items() if value not in ("", None, [])}
-
-
-def plain_options(value: object) -> dict[str, object]:
-    """A frozen dataclass as plain lists, dicts, strings and numbers."""
-    if not is_dataclass(value) or isinstance(value, type):
-        raise TypeError(f"{value!r} is not a value with options")
-    return {field.name: _plain(getattr(value, field.name)) for field in fields(value) if field.init}
-
-
-def _plain(value: object) -> object:
-    if is_dataclass(value):
-        return plain_options(value)
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
 
 
 @dataclass
@@ -347,12 +331,23 @@ def parse_recipe(value: object, folder: Path, where: str = "recipe") -> Recipe:
     if table.get("sources") == []:
         reading.problems.append("sources: is empty; expected at least one")
     reading.problems += contradictions(names, uses, kept, encoding)
+    template = folder / TEMPLATE
+    if template.is_file():
+        reading.problems += _card_problems(template)
     if reading.problems or head is None:
         raise RecipeError(reading.problems, where)
     bound = tuple(source for source in sources if source is not None)
     return Recipe(
         head.name, bound, uses, kept, head.description, head.license, head.seed, head.tokens, folder
     )
+
+
+def _card_problems(template: Path) -> list[str]:
+    try:
+        text = template.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        return [f"{TEMPLATE}: cannot be read as UTF-8 text ({error})"]
+    return [f"{TEMPLATE}: {problem}" for problem in card_problems(text, TEMPLATE)]
 
 
 def _numbered(uses: list[StepUse], encoding: str | None) -> tuple[StepUse, ...]:

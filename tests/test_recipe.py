@@ -167,3 +167,13 @@ def test_a_source_may_be_read_from_elsewhere(write_recipe, tmp_path):
     assert load_recipe(path, {"one": str(other)}).sources[0].path == other
     with pytest.raises(RecipeError, match="no source is called 'oen'; did you mean 'one'"):
         load_recipe(path, {"oen": str(other)})
+
+
+def test_a_broken_card_template_is_found_by_check(write_recipe):
+    """Not after an hour of building."""
+    path = write_recipe(GOOD)
+    (path.parent / "card.md.jinja").write_text("# {{ summary.name }\n")
+    with pytest.raises(RecipeError, match=r"card\.md\.jinja: line 1"):
+        load_recipe(path)
+    (path.parent / "card.md.jinja").write_text("# {{ summary.name }}\n")
+    assert load_recipe(path).name == "trial"

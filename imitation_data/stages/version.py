@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from imitation_data.conversation import SCHEMA
 from imitation_data.engines.local import Local
 from imitation_data.ledger import Entry
+from imitation_data.options import brief_options
 from imitation_data.readers.files import checksum
 from imitation_data.recipe import Recipe
 from imitation_data.report.card import card_md
@@ -156,7 +157,7 @@ def _summary(draft: Draft, number: Version, print_of_rows: str, folder: Path) ->
     examples = _examples(folder)
     steps = [_step_count(0, "read", "", draft.books[0], examples)]
     for use in recipe.steps:
-        options = ", ".join(f"{name}: {value}" for name, value in use.options.items())
+        options = brief_options(use.step)
         note = draft.notes.get(use.number)
         words = f"{options}; {note}" if note else options
         steps.append(_step_count(use.number, use.type, words, draft.books[use.number], examples))
