@@ -5,10 +5,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from tiktoken import list_encoding_names
+
 from imitation_data.checks import Check, LanguageShare, SourceShare, TokenRange
 from imitation_data.dedup.exact import ExactDedup
 from imitation_data.options import nearest
 from imitation_data.rows.language import Language
+from imitation_data.rows.tokens import BYTES
 from imitation_data.sampling import Mix
 from imitation_data.splits import Split
 
@@ -23,7 +26,8 @@ def contradictions(
     encoding: str | None,
 ) -> list[str]:
     """List what steps, sources and checks say against one another, as sentences."""
-    problems = [
+    problems = _encoding(encoding)
+    problems += [
         f"sources: the name {name!r} stands {count} times"
         for name, count in Counter(sources).items()
         if count > 1
@@ -36,6 +40,13 @@ def contradictions(
             f"check {name}: {problem}" for problem in _check(check, sources, steps, encoding)
         ]
     return problems
+
+
+def _encoding(encoding: str | None) -> list[str]:
+    known = sorted([*list_encoding_names(), BYTES])
+    if encoding is None or encoding in known:
+        return []
+    return [f"tokens: unknown encoding {encoding!r}{nearest(encoding, ['none', *known])}"]
 
 
 def _unknown_sources(use: "StepUse", sources: Sequence[str]) -> list[str]:
@@ -57,7 +68,7 @@ def _splits(steps: Sequence["StepUse"]) -> list[str]:
     if len(places) > 1:
         return [f"steps[{places[1]}] split: stands in steps[{places[0]}] already; keep one"]
     if places and places[0] != steps[-1].number:
-        after = steps[places[0]]
+        after = next(use for use in steps if use.number > places[0])
         why = f"{after.type} after it could let one split leak into another"
         return [f"steps[{places[0]}] split: must be the last step; {why}"]
     if places and steps[-1].sources:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import cast
 
 import polars as pl
-import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from imitation_data.conversation import Conversation, from_batch
@@ -17,7 +17,7 @@ from imitation_data.stages.shards import read_table
 from imitation_data.versions.store import Store, StoredVersion, default_store
 
 _ID = re.compile(r"[0-9a-f]{32}")
-_KEY = re.compile(r"(?P<source>[^/]+)/(?P<origin>.+):(?P<part>\d+)")
+_KEY = re.compile(r"(?P<source>[^/]+)/(?P<origin>.+?)(?::\d+)?", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def explain(
     """Tell what happened to a record.
 
     Args:
-        what: an origin, a row's id, or a key `source/origin:part` as the ledger prints it.
+        what: an origin, a row's id, `source/origin`, or a key `source/origin:part`.
         dataset: `NAME` or `NAME@VERSION`; the latest version of every dataset when empty.
         store: folder of versions; `$IMITATION_STORE` or `./store` when not given.
 
@@ -102,7 +102,7 @@ def _records(stored: StoredVersion, dropped_files: list[Path], what: str) -> set
         found.update(by_id.collect().rows())
         for path in dropped_files:
             table = read_table(path, ("id", "source", "origin"))
-            chosen = table.filter(pa.compute.equal(table["id"], what)).to_pylist()
+            chosen = table.filter(pc.equal(table["id"], what)).to_pylist()
             found.update((row["source"], row["origin"]) for row in chosen)
     return cast("set[tuple[str, str]]", found)
 
@@ -125,8 +125,6 @@ def _dropped_files(store: Store, stored: StoredVersion) -> list[Path]:
 def _dropped(files: list[Path], source: str, origin: str) -> Iterator[tuple[int, Conversation]]:
     for path in files:
         table = read_table(path)
-        mine = pa.compute.and_(
-            pa.compute.equal(table["source"], source), pa.compute.equal(table["origin"], origin)
-        )
+        mine = pc.and_(pc.equal(table["source"], source), pc.equal(table["origin"], origin))
         chosen = table.filter(mine)
         yield from zip(chosen.column("step").to_pylist(), from_batch(chosen), strict=True)

@@ -228,7 +228,8 @@ class _Reading:
             try:
                 find_files(path, reader.SUFFIXES, settings.files)
             except SourceError as error:
-                self.add(where, [f"path: {error}"])
+                hint = f"; --source {settings.name}=PATH reads it from elsewhere"
+                self.add(where, [f"path: {error}{hint}"])
         return BoundSource(settings, reader, path) if reader is not None else None
 
     def step(self, table: dict[str, object], where: str, encoding: str | None) -> StepUse | None:
@@ -255,7 +256,8 @@ class _Reading:
             return None
         step, problems = make(kinds[name], rest)
         self.add(f"{where} {name}", problems)
-        return StepUse(0, name, step, tuple(only)) if step is not None else None
+        number = int(where.removeprefix("steps[").removesuffix("]"))
+        return StepUse(number, name, step, tuple(only)) if step is not None else None
 
     def check(self, table: dict[str, object], where: str) -> tuple[str, Check] | None:
         rest = dict(table)
@@ -310,8 +312,8 @@ def parse_recipe(value: object, folder: Path, where: str = "recipe") -> Recipe:
     reading.problems += key_problems(table, [*known, *LISTS], ["name", "sources"])
     head, problems = make(_Head, {key: table[key] for key in known if key in table})
     reading.problems += [problem for problem in problems if not problem.startswith("missing")]
-    tokens = str(table.get("tokens", NO_TOKENS))
-    encoding = None if tokens == NO_TOKENS else tokens
+    tokens = table.get("tokens", NO_TOKENS)
+    encoding = tokens if isinstance(tokens, str) and tokens != NO_TOKENS else None
     sources = [
         reading.source(item, place)
         for place, item in reading.tables(table.get("sources"), "sources")
@@ -326,7 +328,7 @@ def parse_recipe(value: object, folder: Path, where: str = "recipe") -> Recipe:
     names = [
         str(item.get("name")) for _, item in _Reading(folder, []).tables(table.get("sources"), "")
     ]
-    uses = _numbered([use for use in steps if use is not None], encoding)
+    uses = tuple(use for use in steps if use is not None)
     kept = tuple(filter(None, checks))
     if table.get("sources") == []:
         reading.problems.append("sources: is empty; expected at least one")
@@ -336,6 +338,7 @@ def parse_recipe(value: object, folder: Path, where: str = "recipe") -> Recipe:
         reading.problems += _card_problems(template)
     if reading.problems or head is None:
         raise RecipeError(reading.problems, where)
+    uses = _numbered(list(uses), encoding)
     bound = tuple(source for source in sources if source is not None)
     return Recipe(
         head.name, bound, uses, kept, head.description, head.license, head.seed, head.tokens, folder

@@ -22,6 +22,7 @@ from imitation_data.errors import BuildError, CheckError, StepError
 from imitation_data.recipe import Recipe, StepUse, load_recipe
 from imitation_data.report.facts import Facts
 from imitation_data.report.summary import CheckResult, SourceFact
+from imitation_data.rows.tokens import load as load_encoding
 from imitation_data.sources import Reading, prepare, with_repeats
 from imitation_data.stages.books import Books
 from imitation_data.stages.finish import (
@@ -38,7 +39,7 @@ from imitation_data.stages.select import ApplyTask, apply_decision, apply_tasks
 from imitation_data.stages.select import decide as decide_rows
 from imitation_data.stages.shards import Shard
 from imitation_data.stages.stage import digest, library_versions
-from imitation_data.stages.version import Draft, write_version
+from imitation_data.stages.version import Draft, warnings, write_version
 from imitation_data.versions.store import Store, StoredVersion, default_store
 
 Progress = Callable[[str, int, int, int], None]
@@ -54,16 +55,21 @@ class Built:
     Attributes:
         stored: the version, new or standing.
         new: whether this build wrote it; False when nothing changed.
-        read, kept: rows read and rows in the version.
-        dropped: rows dropped, by reason.
+        read: records read, good and bad.
+        created: rows that steps and readers made beyond one a record.
+        kept: rows in the version.
+        dropped: rows dropped, by reason; read + created = kept + dropped.
+        warnings: what a curator should look at, one sentence each.
         seconds: time of the whole build; and of each step over all workers, by name.
     """
 
     stored: StoredVersion
     new: bool
     read: int
+    created: int
     kept: int
     dropped: dict[str, int]
+    warnings: tuple[str, ...]
     seconds: float
     step_seconds: dict[str, float]
 
@@ -142,6 +148,8 @@ class _Run:
     def run(self) -> Built:
         started = time.perf_counter()
         state = _State()
+        if self.recipe.encoding:
+            load_encoding(self.recipe.encoding)  # before hours of work, not after
         self._read(state)
         state.books[0].check("read")
         groups = list(_groups(self.recipe.steps))
@@ -159,8 +167,10 @@ class _Run:
             stored,
             new,
             state.books[0].rows_in,
+            sum(books.created for books in state.books.values()),
             facts.total.rows,
             dict(sum(dropped, Counter())),
+            warnings(self.recipe, facts, state.splits),
             time.perf_counter() - started,
             {self._label(number): books.seconds for number, books in state.books.items()},
         )
@@ -278,10 +288,7 @@ class _Run:
 
     def _measure(self, state: _State) -> tuple[list[Measured], Facts, tuple[CheckResult, ...]]:
         if not state.shards:
-            raise StepError(
-                "no row is left: every row was dropped; `imitation-data build --json` and the "
-                f"ledgers under {self.folder} say by which step"
-            )
+            raise StepError(_nothing_left(state.books, self._label))
         counted = self.recipe.encoding is not None
         tasks = [
             MeasureTask(shard, state.splits, self.recipe.checks, counted) for shard in state.shards
@@ -327,6 +334,16 @@ class _Run:
             ledgers=tuple(state.ledgers),
             stages=tuple(state.stages),
         )
+
+
+def _nothing_left(books: dict[int, Books], label: Callable[[int], str]) -> str:
+    lines = ["no row is left; no version is written"]
+    for number, step in sorted(books.items()):
+        lines += [
+            f"  - step {label(number)} dropped {count:,} of {step.rows_in:,}: {reason}"
+            for reason, count in sorted(step.drops.items())
+        ]
+    return "\n".join(lines)
 
 
 def _refusal(failed: Sequence[CheckResult]) -> str:

@@ -7,7 +7,6 @@ import pytest
 import yaml
 
 from imitation_data import build, load_recipe
-from imitation_data.errors import ImitationDataError
 from imitation_data.recipe import parse_recipe
 from tests.conftest import SHARED
 from tests.test_runner import assert_balanced
@@ -61,14 +60,15 @@ STEPS = [
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.parent.name)
-def test_recipe_resolves_to_its_golden(path):
+def test_recipe_resolves_to_its_golden(path, tmp_path):
     """A default that changes, changes what a recipe builds: it shows here first."""
-    try:
-        text = load_recipe(path).yaml()
-    except ImitationDataError as error:
-        if "no such file" in str(error):
-            pytest.skip("the recipe's source is not there: ../shared is absent")
-        raise
+    plain = yaml.safe_load(path.read_text(encoding="utf-8"))
+    absent = {}
+    for source in plain["sources"]:
+        if not (path.parent / source["path"]).exists():  # not shipped: the user names it
+            (tmp_path / source["path"]).write_text("[]")
+            absent[source["name"]] = str(tmp_path / source["path"])
+    text = load_recipe(path, absent).yaml()
     assert text == (GOLDEN / f"{path.parent.name}.yaml").read_text(encoding="utf-8")
 
 

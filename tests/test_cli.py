@@ -49,7 +49,7 @@ def test_progress_is_plain_lines_when_nobody_watches(store, tmp_path):
     done = run("build", store.parent, "--store", tmp_path, "--workers", 1)
     assert "read (one): 22 rows\n" in done.stderr
     assert "\x1b" not in done.stderr + done.stdout
-    assert "trial@1.0.0 written: 21 of 22 rows, 1 dropped" in done.stdout
+    assert "trial@1.0.0 written: 22 read = 21 kept + 1 dropped" in done.stdout
     assert run("build", store.parent, "--store", tmp_path, "--quiet").stderr == ""
 
 

@@ -1,6 +1,8 @@
 """Commands about recipes: build, check."""
 
+import sys
 from pathlib import Path
+from shutil import which
 from typing import Annotated
 
 import orjson
@@ -26,6 +28,7 @@ def build(
 ) -> None:
     """Build a recipe into a version. Killed or interrupted, it resumes when run again."""
     from imitation_data.cli.progress import Progress  # noqa: PLC0415
+    from imitation_data.display import terminal  # noqa: PLC0415
     from imitation_data.recipe import load_recipe  # noqa: PLC0415
     from imitation_data.runner import build as build_recipe  # noqa: PLC0415 - keeps --help fast
 
@@ -40,22 +43,33 @@ def build(
             "new": built.new,
             "path": str(built.stored.path),
             "read": built.read,
+            "created": built.created,
             "kept": built.kept,
             "dropped": built.dropped,
+            "warnings": list(built.warnings),
             "seconds": round(built.seconds, 3),
         }
         typer.echo(orjson.dumps(answer).decode())
         return
     state = "written" if built.new else "stands, nothing changed"
-    typer.echo(
-        f"{built.stored} {state}: {built.kept:,} of {built.read:,} rows, {dropped:,} dropped"
-    )
+    created = f" + {built.created:,} created" if built.created else ""
+    balance = f"{built.read:,} read{created} = {built.kept:,} kept + {dropped:,} dropped"
+    typer.echo(terminal(f"{built.stored} {state}: {balance}"))
     for reason, count in sorted(built.dropped.items(), key=lambda item: (-item[1], item[0])):
         typer.echo(f"  {count:>9,}  {reason}")
+    for warning in built.warnings:
+        typer.echo(terminal(f"warning: {warning}"), err=True)
     rate = built.read / built.seconds
-    typer.echo(f"{built.seconds:.1f} s, {rate:,.0f} rows/s")
+    typer.echo(f"{built.seconds:.1f} s, {rate:,.0f} records/s")
     typer.echo(f"look at: {built.stored.path / 'report.html'}")
-    typer.echo(f"         imitation-data sample {built.stored.name}")
+    elsewhere = f" --store {store}" if store is not None else ""
+    typer.echo(f"         {_command()} sample {built.stored.name}{elsewhere}")
+
+
+def _command() -> str:
+    """How this program was called, so that the hint works where no environment is activated."""
+    called = Path(sys.argv[0])
+    return "imitation-data" if which(called.name) or called.stem == "__main__" else str(called)
 
 
 def check(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,8 @@ Level = Literal["conversation", "first_user", "any_query"]
 class ExactDedup:
     """Drop rows whose text, normalised, stands in a row that stays.
 
-    Rows are taken in policy order: source priority, then longest (or earliest id), ties by id,
-    origin and part. A row goes if and only if it shares a key with a row already kept, so a second
+    Rows are taken in policy order: source priority, then longest (or smallest id), ties by id,
+    a hash of the origin, and part. A row goes if and only if it shares a key with a row already kept, so a second
     pass finds nothing and the answer does not depend on the order of the input.
 
     Attributes:
@@ -43,6 +43,8 @@ class ExactDedup:
     LIBRARIES: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
+        if self.level not in get_args(Level):
+            raise ValueError(f"level is {self.level!r}; expected one of {get_args(Level)}")
         if self.min_characters < 1:
             raise ValueError(f"min_characters is {self.min_characters}; expected 1 or more")
 

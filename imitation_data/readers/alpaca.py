@@ -37,6 +37,14 @@ _WRAPPING = " \t\r\n<>()[]{}\"'`\\.,:;?!-"
 _LONGEST_MARKER = 40  # characters
 
 
+_READ = {"id", "instruction", "input", "output", "response", "instances", "model"}
+
+
+def _others(row: Row) -> tuple[str, ...]:
+    """Fields that make no turn; they are kept in `meta`."""
+    return tuple(name for name in row if name not in _READ)
+
+
 @dataclass(frozen=True)
 class Alpaca:
     """Reads instruction files: one row per instruction, or per instance of it.
@@ -82,7 +90,7 @@ class Alpaca:
             if "instances" in row:
                 return self._instances(row, origin, at, markers)
             return self._turns(row, row, markers).record(
-                at, origin, teacher=short_text(row, "model"), meta=kept_meta(at, row)
+                at, origin, teacher=short_text(row, "model"), meta=kept_meta(at, row, _others(row))
             )
 
         return convert(raw.read_raw(files), ("id",), make)
@@ -90,7 +98,7 @@ class Alpaca:
     def _instances(self, row: Row, origin: str, at: RawRecord, markers: frozenset[str]) -> Record:
         rows: list[Conversation] = []
         edits: dict[str, int] = {edit.kind: edit.count for edit in at.edits}
-        meta = kept_meta(at, row, ("name", "is_classification"))
+        meta = kept_meta(at, row, _others(row))
         for part, value in enumerate(list_in(row["instances"], "instances")):
             instance = object_in(value, f"instance {part + 1}")
             made = self._turns(row, instance, markers).record(at, origin, meta=meta)

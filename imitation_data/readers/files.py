@@ -7,7 +7,9 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from glob import glob, has_magic
 from hashlib import sha256
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol, cast
 
@@ -150,8 +152,8 @@ def find_files(
     """List the source files under a file, a folder, a glob or a zip archive, in a stable order.
 
     Args:
-        path: what the recipe names. A glob (`*`, `?`, `[` in the last part) is used when nothing
-            has that very name.
+        path: what the recipe names. A glob (`*`, `?`, `[…]`, `**`) is used when nothing has that
+            very name.
         suffixes: the reader's suffixes (`.json`, …). A file named directly is taken whatever its
             suffix; in folders and archives hidden files are left out.
         patterns: if there are any, files of a folder must match one (`data/*.parquet`; `*` stands
@@ -176,14 +178,23 @@ def find_files(
         elif path.is_file():
             found = _expand(path, path.name, suffixes, named=True)
         else:
-            for file in sorted(path.parent.glob(path.name)) if path.parent.is_dir() else ():
+            root = glob_root(path)
+            for file in sorted(map(Path, glob(str(path), recursive=True))):  # noqa: PTH207 - a whole pattern, root and all
                 if file.is_file():
-                    found += _expand(file, file.name, suffixes, named=True)
+                    name = file.relative_to(root).as_posix()
+                    found += _expand(file, name, suffixes, named=True)
             if not found:
-                raise SourceError(f"{path}: no such file or folder")
+                wrong = "no such file or folder" if root == path.parent else "matches no file"
+                raise SourceError(f"{path}: {wrong}")
     except (OSError, ValueError) as error:  # a name with a NUL, a link that points to itself
         raise SourceError(f"{path}: cannot be looked through ({_words(error)})") from error
     return found
+
+
+def glob_root(path: Path) -> Path:
+    """The folder above a path's first part with a wildcard; its own folder without one."""
+    plain = takewhile(lambda part: not has_magic(part), path.parts[:-1])
+    return Path(*plain)
 
 
 def matches(name: str, patterns: Sequence[str]) -> bool:

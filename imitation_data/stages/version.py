@@ -1,6 +1,6 @@
 """From measured and checked rows to a version in the store: data, ledger, recipe, card, report."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -172,10 +172,15 @@ def _summary(draft: Draft, number: Version, print_of_rows: str, folder: Path) ->
         steps=tuple(steps),
         sources=draft.sources,
         checks=draft.checks,
-        limits=known_limits(recipe),
+        limits=(*known_limits(recipe), *_warned(draft)),
         recipe_yaml=recipe.yaml(),
         tool_versions=_tool_versions(recipe),
     )
+
+
+def _warned(draft: Draft) -> list[str]:
+    found = warnings(draft.recipe, draft.facts, draft.splits)
+    return [f"{sentence[0].upper()}{sentence[1:]}." for sentence in found]
 
 
 def _step_count(
@@ -211,6 +216,20 @@ def _examples(folder: Path) -> dict[int, tuple[Entry, ...]]:
             if sum(other.reason == entry.reason for other in mine) < EXAMPLES:
                 found[entry.step] = (*mine, entry)
     return found
+
+
+def warnings(recipe: Recipe, facts: Facts, splits: Sequence[str]) -> tuple[str, ...]:
+    """What a curator should look at: sources or splits without rows, rows without a licence."""
+    names = [source.name for source in recipe.sources]
+    return (
+        *(f"no row of source {name!r} is left" for name in names if name not in facts.sources),
+        *(f"split {name!r} has no rows" for name in splits if name not in facts.splits),
+        *(
+            f"rows of source {source.name!r} name no licence; set its `license`"
+            for source in recipe.sources
+            if not source.settings.license and "" in facts.licenses
+        ),
+    )
 
 
 def known_limits(recipe: Recipe) -> tuple[str, ...]:
