@@ -77,6 +77,14 @@ def test_sample_is_seeded_and_escaped(store):
     assert HOSTILE in {message["content"] for one in rows for message in one["messages"]}
 
 
+def test_explain_by_id(store):
+    """The ids that `sample` prints, in a process of its own."""
+    row = json.loads(run("sample", "trial", "--store", store, "--json", "-n", 1).stdout)["rows"][0]
+    assert row["origin"] in run("explain", row["id"], "--store", store).stdout
+    by_record = run("explain", f"one/{row['origin']}", "--store", store).stdout
+    assert row["id"] in by_record
+
+
 def test_explain(store):
     text = run("explain", "one/again:0", "--store", store).stdout
     texts = text + run("explain", "talk-3", "--store", store, "--in", "trial").stdout

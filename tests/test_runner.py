@@ -205,11 +205,28 @@ def test_bad_records_stop_or_are_counted(write_recipe, tmp_path):
     assert_balanced(built.stored)
 
 
+def test_an_empty_source_and_an_empty_split_are_said(write_recipe, tmp_path):
+    """A source without records and a split without rows build, load, and are warned of."""
+    path = write_recipe(
+        {"one": sharegpt({"a": ["hi", "ho"]}), "two": "[]"},
+        steps=[{"type": "split", "shares": {"train": 0.5, "test": 0.5}}],
+    )
+    built = build(path, store=tmp_path / "store", workers=1)
+    assert_balanced(built.stored)
+    assert len(built.warnings) == 2
+    assert "no row of source 'two' is left" in built.warnings
+    (split,) = load("trial", tmp_path / "store")
+    assert f"split {'test' if split == 'train' else 'train'!r} has no rows" in built.warnings
+    assert len(list((built.stored.path / "data").iterdir())) == 1
+
+
 def test_nothing_left_is_said(write_recipe, tmp_path):
     path = write_recipe(
         {"one": sharegpt({"a": ["hi", "ho"]})}, steps=[{"type": "length", "min_chars": 1000}]
     )
-    with pytest.raises(StepError, match="no row is left"):
+    with pytest.raises(
+        StepError, match=r"(?s)no row is left.*step 1 length dropped 1 of 1: too_short_chars"
+    ):
         build(path, store=tmp_path / "store", workers=1)
 
 

@@ -20,8 +20,8 @@ class ExactDedup:
     """Drop rows whose text, normalised, stands in a row that stays.
 
     Rows are taken in policy order: source priority, then longest (or smallest id), ties by id,
-    a hash of the origin, and part. A row goes if and only if it shares a key with a row already kept, so a second
-    pass finds nothing and the answer does not depend on the order of the input.
+    a hash of the origin, and part. A row goes if and only if it shares a key with a row already
+    kept, so a second pass finds nothing and the answer does not depend on the order of the input.
 
     Attributes:
         level: what is compared. `conversation`: all turns with their roles. `first_user`: the first

@@ -59,8 +59,8 @@ class Language:
     What is looked at are the turns of the scope without fenced code, joined by spaces: half of the
     characters from the beginning and half from the middle, since a prompt may open in one language
     and quote another. A first look at 80 characters (40 beyond ASCII) decides when the detector is
-    sure of it; else it is shown `max_chars`. Text in capitals is lower-cased first. A row is dropped only when a
-    look at 2,000 characters says so, too.
+    sure of it; else it is shown `max_chars`. Text in capitals is lower-cased first. A row is
+    dropped only when a look at 2,000 characters says so, too.
 
     Attributes:
         keep: ISO 639-1 codes; empty to label only. Languages without such a code have the

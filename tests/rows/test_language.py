@@ -169,3 +169,20 @@ def test_accuracy_on_real_questions_and_paragraphs():
         right["paragraphs"] += sum(label(each["context"]) == code for each in paragraphs[::24])
     assert right["questions"] >= 356
     assert right["paragraphs"] >= 119
+
+
+def test_a_row_is_lost_only_after_a_longer_look():
+    """A prompt that opens in another language, or in words any language has, is judged whole."""
+    step = Language(keep=("en",))
+    opening = "Bonjour tout le monde, comment allez-vous aujourd'hui mes chers amis ? "
+    rest = "This is a sentence that I would like to have explained in plain English words. " * 20
+    kept = step(talk("mixed", "ua", opening + rest, "Sure."))
+    assert isinstance(kept, Kept)
+    assert isinstance(step(talk("french", "ua", opening * 6, "Oui.")), Drop)
+
+
+@pytest.mark.parametrize("text", ["請問這個問題應該怎麼解決", "心理壓力太大怎麼辦", "工作壓力"])
+def test_chinese_is_not_taken_for_japanese_or_korean(text):
+    """Japanese has kana and Korean has Hangul; Han characters alone are Chinese."""
+    (row,) = Language(min_confidence=0.0)(talk("zh", "ua", text, "好")).rows
+    assert row.language not in {"ja", "ko"}
