@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from tiktoken import list_encoding_names
 
 from imitation_data.checks import Check, LanguageShare, SourceShare, TokenRange
+from imitation_data.dataset_step import DatasetStep
 from imitation_data.dedup.exact import ExactDedup
 from imitation_data.options import nearest
 from imitation_data.rows.language import Language
-from imitation_data.rows.tokens import BYTES
+from imitation_data.rows.tokens import BYTES, Tokens
 from imitation_data.sampling import Mix
 from imitation_data.splits import Split
 
@@ -34,7 +35,7 @@ def contradictions(
     ]
     for use in steps:
         problems += _unknown_sources(use, sources)
-    problems += _splits(steps) + _languages(steps)
+    problems += _splits(steps) + _languages(steps) + _tokens(steps, encoding)
     for name, check in checks:
         problems += [
             f"check {name}: {problem}" for problem in _check(check, sources, steps, encoding)
@@ -87,6 +88,23 @@ def _languages(steps: Sequence["StepUse"]) -> list[str]:
         for (first, one), (second, two) in pairwise(kept)
         if not one & two
     ]
+
+
+def _tokens(steps: Sequence["StepUse"], encoding: str | None) -> list[str]:
+    """The column counts the final texts of all rows, under the recipe's encoding, or nothing."""
+    places = [place for place, use in enumerate(steps) if isinstance(use.step, Tokens)]
+    if not places:
+        return []
+    use = steps[places[0]]
+    where = f"steps[{use.number}] tokens:"
+    if not isinstance(use.step, Tokens) or use.step.encoding != encoding:
+        return [f"{where} counts under another encoding than the recipe's key 'tokens'"]
+    if use.sources:
+        return [f"{where} counts all sources; remove its key 'sources'"]
+    later = [after for after in steps[places[0] + 1 :] if not isinstance(after.step, DatasetStep)]
+    if later:
+        return [f"{where} must come after {later[-1].type}, which may change texts"]
+    return []
 
 
 def _check(

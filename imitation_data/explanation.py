@@ -77,7 +77,7 @@ def _stories(store: Store, stored: StoredVersion, what: str) -> Iterator[Explana
     records = _records(stored, dropped_files, what)
     for source, origin in sorted(records):
         mine = (pl.col("source") == source) & (pl.col("origin") == origin)
-        frame = pl.scan_parquet(stored.ledger_files()).filter(mine).collect()
+        frame = pl.scan_parquet(stored.ledger_files(), glob=False).filter(mine).collect()
         entries = tuple(Entry(**row) for row in frame.iter_rows(named=True))
         rows = tuple(_rows(stored, source, origin))
         dropped = tuple(_dropped(dropped_files, source, origin))
@@ -91,14 +91,18 @@ def _records(stored: StoredVersion, dropped_files: list[Path], what: str) -> set
     if key:
         wanted |= (pl.col("source") == key["source"]) & (pl.col("origin") == key["origin"])
     data = [path for paths in stored.data_files().values() for path in paths]
-    frames = [pl.scan_parquet(stored.ledger_files()), pl.scan_parquet(data)]
+    frames = [pl.scan_parquet(stored.ledger_files(), glob=False), pl.scan_parquet(data, glob=False)]
     found = {
         pair
         for frame in frames
         for pair in frame.filter(wanted).select("source", "origin").collect().rows()
     }
     if _ID.fullmatch(what):
-        by_id = pl.scan_parquet(data).filter(pl.col("id") == what).select("source", "origin")
+        by_id = (
+            pl.scan_parquet(data, glob=False)
+            .filter(pl.col("id") == what)
+            .select("source", "origin")
+        )
         found.update(by_id.collect().rows())
         for path in dropped_files:
             table = read_table(path, ("id", "source", "origin"))

@@ -330,7 +330,7 @@ def parse_recipe(value: object, folder: Path, where: str = "recipe") -> Recipe:
     ]
     uses = tuple(use for use in steps if use is not None)
     kept = tuple(filter(None, checks))
-    if table.get("sources") == []:
+    if "sources" in table and not table["sources"]:
         reading.problems.append("sources: is empty; expected at least one")
     reading.problems += contradictions(names, uses, kept, encoding)
     template = folder / TEMPLATE

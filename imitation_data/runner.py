@@ -16,6 +16,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import cast
 
+import numpy as np
+
 from imitation_data.dataset_step import DatasetStep
 from imitation_data.engines.local import Local, cores
 from imitation_data.errors import BuildError, CheckError, StepError
@@ -159,7 +161,14 @@ class _Run:
             else:
                 self._rows(state, uses, groups[place + 1][0] if groups[place + 1 :] else None)
             for use in uses:
-                state.books[use.number].check(f"{use.number} {use.type}")
+                books, before = state.books[use.number], state.books[use.number - 1]
+                books.check(f"{use.number} {use.type}")
+                if books.rows_in != before.rows_out:
+                    raise BuildError(
+                        f"step {use.number} {use.type}: got {books.rows_in:,} rows, and "
+                        f"{before.rows_out:,} came out of the step before; please report this "
+                        "fault of imitation-data"
+                    )
         measured, facts, checks = self._measure(state)
         stored, new = write_version(self._draft(state, measured, facts, checks))
         dropped = [books.drops for books in state.books.values()]
@@ -299,6 +308,12 @@ class _Run:
             measured.append(one)
             rows += one.facts.total.rows
             self.progress("check", len(measured), len(tasks), rows)
+        keys = np.concatenate([one.keys for one in measured])
+        if len(np.unique(keys)) != len(keys):
+            raise BuildError(
+                "two rows have the same source, origin and part; no version is written. "
+                "This is a fault of imitation-data, please report it"
+            )
         facts, results = judge(measured, self.recipe.checks)
         failed = [result for result in results if not result.passed]
         if failed:

@@ -66,13 +66,7 @@ class Mix:
     LIBRARIES: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
-        total = sum(self.shares.values())
-        if not self.shares or abs(total - 1) > 1e-6:  # noqa: PLR2004 - rounding of written shares
-            raise ValueError(f"shares sum to {total:g}; expected 1")
-        if wrong := [name for name, share in self.shares.items() if share <= 0]:
-            raise ValueError(
-                f"the share of {wrong[0]!r} is not above 0; leave the source out instead"
-            )
+        check_shares(self.shares)
         if self.rows is not None and self.rows < 1:
             raise ValueError(f"rows is {self.rows}; expected 1 or more")
 
@@ -92,6 +86,22 @@ class Mix:
         }
         limit = ", ".join(f"{name} {plan[name]:,}" for name in self.shares)
         return _keep_first(rows, places, seed, limit)
+
+
+def check_shares(shares: Mapping[str, float]) -> None:
+    """Refuse shares that are not all above 0 or do not sum to 1.
+
+    Raises:
+        ValueError: which share is wrong, or what they sum to.
+    """
+    for name, share in shares.items():
+        if not share > 0:  # nor is nan
+            raise ValueError(
+                f"the share of {name!r} is {share:g}, not above 0; leave it out instead"
+            )
+    total = sum(shares.values())
+    if not abs(total - 1) < 1e-6:  # noqa: PLR2004 - rounding of written shares
+        raise ValueError(f"shares sum to {total:g}; expected 1")
 
 
 def plan_mix(

@@ -12,6 +12,7 @@ from imitation_data.dataset_step import Decision
 from imitation_data.dedup.exact import ExactDedup, Level
 from imitation_data.errors import StepError
 from imitation_data.identity import Identity, Keys, scrambled
+from imitation_data.sampling import check_shares
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,15 @@ class Split:
     min_characters: int = 12
     max_group: float = 0.5
 
-    REVISION: ClassVar[int] = 1
+    REVISION: ClassVar[int] = 2
     LIBRARIES: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
-        total = sum(self.shares.values())
-        if not self.shares or abs(total - 1) > 1e-6:  # noqa: PLR2004 - rounding of written shares
-            raise ValueError(f"shares sum to {total:g}; expected 1")
+        check_shares(self.shares)
+        if self.min_characters < 1:
+            raise ValueError(f"min_characters is {self.min_characters}; expected 1 or more")
+        if not 0 < self.max_group <= 1:
+            raise ValueError(f"max_group is {self.max_group:g}; expected more than 0, at most 1")
         for name in self.shares:
             if not name.isidentifier() or not name.isascii():
                 raise ValueError(f"{name!r} is no name for a split; expected letters, digits and _")
@@ -67,7 +70,8 @@ class Split:
                 f"{self.link}; raise min_characters, link by first_user, or raise max_group"
             )
         luck = _luck(rows, group, seed)
-        inner = np.cumsum(list(self.shares.values()))[:-1]
+        names = sorted(self.shares)  # the order they are written in decides nothing
+        inner = np.cumsum([self.shares[name] for name in names])[:-1]
         nobody = np.full(len(rows), -1, np.int64)
         return Decision(
             reason="",
@@ -75,7 +79,7 @@ class Split:
             drop=nobody >= 0,
             other=nobody,
             split=np.searchsorted(inner, luck, "right").astype(np.int16),
-            splits=tuple(self.shares),
+            splits=tuple(names),
             note=f"{len(np.unique(group)):,} groups, the largest of {sizes.max():,} rows",
         )
 

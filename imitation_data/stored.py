@@ -5,6 +5,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from imitation_data.conversation import Conversation, from_batch
@@ -41,15 +42,16 @@ def data_files(reference: str, store: Store) -> dict[str, list[Path]]:
     Raises:
         StoreError: there is no such version or file.
     """
+    name = reference.partition("@")[0]
     path = Path(reference)
-    if path.suffix == ".parquet" and path.is_file():
-        return {"train": [path]}
-    if (path / "data").is_dir():
-        files: dict[str, list[Path]] = {}
-        for file in sorted((path / "data").glob("*.parquet")):
-            files.setdefault(file.name.split("-", 1)[0], []).append(file)
-        return files
-    return store.find(reference).data_files()
+    if store.versions(name) or not path.exists():
+        return store.find(reference).data_files()
+    files: dict[str, list[Path]] = {}
+    for file in [path] if path.is_file() else sorted((path / "data").glob("*.parquet")):
+        files.setdefault(file.name.split("-", 1)[0] if path.is_dir() else "file", []).append(file)
+    if not files:
+        raise StoreError(f"{path}: neither a Parquet file nor a folder of a version")
+    return files
 
 
 def sample(
@@ -65,18 +67,20 @@ def sample(
     Raises:
         StoreError: a file is not readable Parquet under the row's schema.
     """
-    places = [
-        (split, path, pq.read_metadata(path).num_rows) for split in files for path in files[split]
-    ]
-    total = sum(rows for _, _, rows in places)
-    wanted = sorted(Random(f"{seed}/sample").sample(range(total), min(count, total)))
-    before = 0
-    for split, path, rows in places:
-        mine = [place - before for place in wanted if before <= place < before + rows]
-        before += rows
-        if mine:
-            try:
-                drawn = from_batch(pq.read_table(path).take(mine))
-            except (KeyError, ValueError) as error:
-                raise StoreError(f"{path}: does not hold rows of this project ({error})") from error
-            yield from ((split, row) for row in drawn)
+    try:
+        places = [
+            (split, path, pq.read_metadata(path).num_rows)
+            for split in files
+            for path in files[split]
+        ]
+        total = sum(rows for _, _, rows in places)
+        wanted = sorted(Random(f"{seed}/sample").sample(range(total), min(count, total)))
+        before = 0
+        for split, path, rows in places:
+            mine = [place - before for place in wanted if before <= place < before + rows]
+            before += rows
+            if mine:
+                yield from ((split, row) for row in from_batch(pq.read_table(path).take(mine)))
+    except (OSError, pa.ArrowException, KeyError, AttributeError) as error:
+        names = ", ".join(str(path) for paths in files.values() for path in paths)
+        raise StoreError(f"{names}: not readable as rows of this project ({error})") from error

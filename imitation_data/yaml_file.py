@@ -7,6 +7,8 @@ import yaml
 
 from imitation_data.errors import RecipeError
 
+MAX_VALUES = 100_000
+
 
 class _Loader(yaml.SafeLoader):
     """`no` and `on` stay words (Norwegian is a language), duplicate keys are refused."""
@@ -49,7 +51,7 @@ def load_yaml(path: Path) -> object:
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError([f"cannot be read as UTF-8 text ({error})"], str(path)) from error
     try:
-        return yaml.load(text, _Loader)  # noqa: S506 - _Loader is a SafeLoader
+        value = yaml.load(text, _Loader)  # noqa: S506 - _Loader is a SafeLoader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or str(error)
@@ -57,6 +59,35 @@ def load_yaml(path: Path) -> object:
         raise RecipeError([f"{place}is not YAML: {problem}"], str(path)) from error
     except RecursionError as error:
         raise RecipeError(["is nested too deep"], str(path)) from error
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        problem = f"a value cannot be read as the type it claims ({error}); quote it if it is text"
+        raise RecipeError([problem], str(path)) from error
+    if problem := _unusable(value):
+        raise RecipeError([problem], str(path))
+    return value
+
+
+def _unusable(value: object) -> str:
+    """Say what in plain values no recipe holds: lone surrogates, or aliases without end."""
+    waiting, seen = [value], 0
+    while waiting:
+        one = waiting.pop()
+        seen += 1
+        if seen > MAX_VALUES:
+            return f"holds more than {MAX_VALUES:,} values (aliases counted each time)"
+        if (
+            isinstance(one, str)
+            and not one.isascii()
+            and any("\ud800" <= c <= "\udfff" for c in one)
+        ):
+            return f"the text {ascii(one)[:60]} holds half a surrogate pair; write the character"
+        if isinstance(one, int) and abs(one) >= 1 << 63:
+            return f"the number {str(one)[:30]}… does not fit into 64 bits"
+        if isinstance(one, dict):
+            waiting += [*one.keys(), *one.values()]
+        elif isinstance(one, list):
+            waiting += one
+    return ""
 
 
 def dump_yaml(value: object) -> str:

@@ -115,6 +115,16 @@ def test_mistakes_have_exit_codes_and_sentences(store, words, code, message):
     assert message in " ".join(done.stderr.replace("│", " ").split())
 
 
+def test_a_dataset_is_found_before_a_folder_of_its_name(store, tmp_path):
+    """A folder `trial/data` in the working folder does not hide the stored dataset."""
+    (tmp_path / "trial" / "data").mkdir(parents=True)
+    command = [sys.executable, "-m", "imitation_data", "sample", "trial", "--store", str(store)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "── " in done.stdout
+    (tmp_path / "broken.parquet").write_text("no parquet")
+    assert "not readable as rows" in run("sample", tmp_path / "broken.parquet", code=1).stderr
+
+
 def test_check_lists_all_problems(tmp_path):
     (tmp_path / "recipe.yaml").write_text("name: x\nsources: []\nsteps:\n- type: blnak\n")
     done = run("check", tmp_path, code=1)

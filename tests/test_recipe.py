@@ -133,6 +133,15 @@ def test_norwegian_is_not_a_boolean(write_recipe):
         ("", "expected a table of keys and values, found nothing"),
         ("name: !!python/object/apply:os.system [ls]\n", "is not YAML"),
         ("[" * 5000, "is nested too deep"),
+        ("name: a\ndescription: 2024-13-45\n", "quote it if it is text"),
+        (
+            "a: &a [x, x, x, x, x, x, x, x]\n"
+            + "".join(
+                f"{b}: &{b} [{', '.join(['*' + a] * 8)}]\n"
+                for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+            ),
+            "aliases counted",
+        ),
     ],
 )
 def test_broken_yaml_is_located(tmp_path, text, sentence):

@@ -220,6 +220,96 @@ def test_an_empty_source_and_an_empty_split_are_said(write_recipe, tmp_path):
     assert len(list((built.stored.path / "data").iterdir())) == 1
 
 
+def pairs_recipe(write_recipe, lines, **keys):
+    """A recipe over `{"p": prompt, "a": answer, "k": key}` lines."""
+    options = {"prompt": "p", "answer": "a", "origin": "k"}
+    source = {"name": "one", "reader": "columns", "path": "one.jsonl", "options": options}
+    path = write_recipe({}, sources=[{**source, **keys.pop("source", {})}], **keys)
+    text = "\n".join(json.dumps(line) for line in lines)
+    (path.parent / "one.jsonl").write_text(text, encoding="utf-8")
+    return path
+
+
+def test_an_origin_that_looks_numbered_is_no_repeat(write_recipe, tmp_path):
+    """`x`, `x` again and a record that calls itself `x#1` are three keys."""
+    lines = [{"p": f"q{n}", "a": "a", "k": key} for n, key in enumerate(["x", "x", "x#1", "x#1"])]
+    built = build(pairs_recipe(write_recipe, lines), store=tmp_path / "store", workers=1)
+    origins = load("trial", tmp_path / "store")["train"]["origin"]
+    assert origins == ["x", "x#1", "x#1#0", "x#1#0#1"]
+    assert_balanced(built.stored)
+
+
+def test_a_dropped_part_has_a_number_of_its_own(write_recipe, tmp_path):
+    """An empty first answer is part 0, dropped; the second is part 1, kept."""
+    path = write_recipe({}, sources=[{"name": "one", "reader": "hc3", "path": "one.jsonl"}])
+    record = {"id": "q1", "question": "why", "chatgpt_answers": ["", "b", ""], "human_answers": []}
+    (path.parent / "one.jsonl").write_text(json.dumps(record))
+    stored = build(path, store=tmp_path / "store", workers=1).stored
+    assert_balanced(stored)
+    (story,) = explain("q1", store=tmp_path / "store")
+    assert [row.part for _, row in story.rows] == [1]
+    assert [entry.part for entry in story.entries if entry.action == "drop"] == [0, 2]
+
+
+def test_the_order_of_shares_decides_nothing(write_recipe, tmp_path):
+    lines = [{"p": f"question {n} of many", "a": "a", "k": str(n)} for n in range(200)]
+
+    def shares(**named):
+        steps = [{"type": "split", "shares": named}]
+        return build(
+            pairs_recipe(write_recipe, lines, steps=steps), store=tmp_path / "store", workers=1
+        )
+
+    first = shares(train=0.9, test=0.1)
+    again = shares(test=0.1, train=0.9)
+    assert (again.new, again.stored) == (False, first.stored)
+    assert first.stored.manifest["splits"]["train"] > 150
+
+
+def test_new_drops_are_a_patch(write_recipe, tmp_path):
+    """Records that are read and dropped change the ledger, so they make a version."""
+    lines = [{"p": "question", "a": "long enough", "k": "1"}]
+    steps = [{"type": "length", "min_chars": 10}]
+    store = tmp_path / "store"
+    build(pairs_recipe(write_recipe, lines, steps=steps), store=store, workers=1)
+    lines.append({"p": "?", "a": "!", "k": "2"})
+    built = build(pairs_recipe(write_recipe, lines, steps=steps), store=store, workers=1)
+    assert str(built.stored.version) == "1.0.1"
+    assert_balanced(built.stored)
+
+
+def test_evidence_is_masked_before_it_is_cut(write_recipe, tmp_path):
+    """Half an address or card number must not reach the ledger either."""
+    secrets = ["alexander.hamilton@longdomainname.org", "4111 1111 1111 1111"]
+    lines = [
+        {"p": f"ChatGPT: {'x' * pad} {secret} and so on", "a": "a", "k": f"{pad} {n}"}
+        for pad in range(45)
+        for n, secret in enumerate(secrets)
+    ] + [{"p": "keep this one", "a": "a", "k": "kept"}]
+    path = pairs_recipe(write_recipe, lines, steps=[{"type": "keywords"}])
+    stored = build(path, store=tmp_path / "store", workers=1).stored
+    evidence = pl.read_parquet(stored.ledger_files())["evidence"].to_list()
+    assert len(evidence) == 90
+    assert not [one for one in evidence if "hamilton" in one or "4111" in one]
+    assert any("[EMAIL]" in one for one in evidence)
+
+
+def test_a_store_with_brackets_in_its_name(recipe, tmp_path):
+    store = tmp_path / "st[1]*"
+    build(recipe, store=store, workers=1)
+    assert explain("two-1", store=store)
+
+
+def test_a_damaged_done_file_is_made_again(recipe, tmp_path):
+    """An empty marker, as after a power cut, costs a shard's work and not the build."""
+    first = build(recipe, store=tmp_path / "store", workers=1)
+    before = contents(first.stored.path)
+    for path in (tmp_path / "store" / ".build").rglob("*.done"):
+        path.write_bytes(b"")
+    assert not build(recipe, store=tmp_path / "store", workers=1).new
+    assert contents(first.stored.path) == before
+
+
 def test_nothing_left_is_said(write_recipe, tmp_path):
     path = write_recipe(
         {"one": sharegpt({"a": ["hi", "ho"]})}, steps=[{"type": "length", "min_chars": 1000}]

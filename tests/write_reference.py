@@ -58,6 +58,8 @@ def default_of(kind: type) -> Iterator[str]:
 def plain(value: object) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(map(plain, value))}]"
+    if isinstance(value, float | int) and not isinstance(value, bool):
+        return str(value)
     words = {None: "null", True: "true", False: "false", "": '""'}
     if isinstance(value, str) and value:
         return value.replace("\n", "\\n")

@@ -1,5 +1,6 @@
 """`imitation-data`: one command a verb, and the one place that turns errors into exit codes."""
 
+import os
 import signal
 import sys
 from types import FrameType
@@ -38,12 +39,24 @@ def main() -> None:
         app()
     except ImitationDataError as error:
         sys.exit(_report(error))
-    except _Interrupted:
-        print("interrupted; run the same command again to resume", file=sys.stderr)
-        sys.exit(INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except Exception as error:
+        if os.environ.get("IMITATION_TRACEBACK"):
+            raise
+        print(
+            f"error: {type(error).__name__}: {error}\nThis is a fault of imitation-data, please "
+            "report it; IMITATION_TRACEBACK=1 shows where it happened",
+            file=sys.stderr,
+        )
+        sys.exit(1)
+    except _Interrupted:
+        print("interrupted; run the same command again to resume", file=sys.stderr)
+        sys.exit(INTERRUPTED)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:

@@ -147,7 +147,8 @@ def _print_row(split: str, row: "Conversation") -> None:
     _say(f"── {row.id}  " + " · ".join(fact for fact in facts if fact))
     for role, text in row.messages:
         _say(f"{role}:")
-        _say("\n".join(f"    {line}" for line in text.split("\n")))
+        for line in text.split("\n"):
+            _say(f"    {line}")
     _say("")
 
 
@@ -168,7 +169,7 @@ def _dropped(steps: list[dict[str, Any]]) -> dict[str, int]:
 def _say(text: str) -> None:
     from imitation_data.display import terminal  # noqa: PLC0415 - keeps --help fast
 
-    typer.echo(terminal(text))
+    typer.echo(terminal(text, line=True))
 
 
 def _store(path: object) -> "Store":

@@ -206,12 +206,22 @@ def matches(name: str, patterns: Sequence[str]) -> bool:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith((".", "__MACOSX"))]
+    seen = set()
+    for parent, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in seen:  # a link back up
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
         saved = any(name.endswith(".arrow") for name in names) or "dataset_dict.json" in names
         for name in names:
             if not name.startswith(".") and not (saved and name in _DATASETS_OWN):
                 yield Path(parent, name)
+
+
+def _refuse(error: OSError) -> None:
+    raise error
 
 
 def _expand(path: Path, name: str, suffixes: tuple[str, ...], *, named: bool) -> list[SourceFile]:

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+import xxhash
 from numpy.typing import NDArray
 
 from imitation_data import ledger
@@ -26,10 +27,11 @@ from imitation_data.conversation import SCHEMA
 from imitation_data.report.facts import Facts, measure
 from imitation_data.report.summary import CheckResult
 from imitation_data.stages.shards import Shard, load, numbered, read_table, selection
+from imitation_data.stages.stage import write_file
 
 FILE_CHARACTERS = 64 << 20
 GROUP_ROWS = 8192
-LEDGER_ENTRIES = 5_000_000
+LEDGER_ENTRIES = 500_000
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,14 @@ class Measured:
         failing: by check (and `schema: column`), the rows that break it.
         ids: halves of each row's id, uint64 of shape (rows, 2).
         split: index of each row's split, int16.
+        keys: XXH3-64 of each row's `source/origin:part`, uint64.
     """
 
     facts: Facts
     failing: Mapping[str, Failing]
     ids: NDArray[np.uint64]
     split: NDArray[np.int16]
+    keys: NDArray[np.uint64]
 
 
 def splits_of(shard: Shard) -> NDArray[np.int16]:
@@ -82,7 +86,16 @@ def measure_shard(task: MeasureTask) -> Measured:
         if isinstance(check, RowCheck):
             failing[f"{number} {name}"] = failing_rows(frame, check)
     ids = np.frombuffer(bytes.fromhex("".join(table.column("id").to_pylist())), ">u8")
-    return Measured(measure(table, names), failing, ids.reshape(-1, 2).astype(np.uint64), split)
+    columns = [table.column(name).to_pylist() for name in ("source", "origin", "part")]
+    rows = zip(*columns, strict=True)
+    keys = [xxhash.xxh3_64_intdigest(f"{a}/{b}:{c}".encode()) for a, b, c in rows]
+    return Measured(
+        measure(table, names),
+        failing,
+        ids.reshape(-1, 2).astype(np.uint64),
+        split,
+        np.array(keys, np.uint64),
+    )
 
 
 def judge(
@@ -148,8 +161,9 @@ def write_tasks(
 
 def write_data(task: WriteTask) -> None:
     """Write one Parquet file; chunks are cut by content, so that equal stretches stay equal."""
+    sink = pa.BufferOutputStream()  # a full disk aborts Arrow's own file writer
     with pq.ParquetWriter(
-        task.path,
+        sink,
         SCHEMA,
         compression="zstd",
         use_content_defined_chunking=True,
@@ -157,6 +171,7 @@ def write_data(task: WriteTask) -> None:
     ) as writer:
         for group in _groups(_split_rows(task)):
             writer.write_table(group, row_group_size=GROUP_ROWS)
+    write_file(task.path, sink.getvalue().to_pybytes())
 
 
 def _split_rows(task: WriteTask) -> Iterator[pa.Table]:
@@ -187,36 +202,21 @@ class LedgerFile:
 
 def write_ledger_files(folder: Path, files: Iterable[LedgerFile]) -> None:
     """Write the version's ledger: the entries of every stage, in step and row order."""
-    writer: pq.ParquetWriter | None = None
-    number = written = 0
-    waiting: list[pa.Table] = []
-    try:
-        for table in _ledgers(files):
-            if writer is None or written + table.num_rows > LEDGER_ENTRIES:
-                _drain(writer, waiting)
-                writer = _next(writer, folder / f"ledger-{number:05d}.parquet")
-                number, written = number + 1, 0
-            waiting.append(table)
-            written += table.num_rows
-            if sum(one.num_rows for one in waiting) >= GROUP_ROWS:
-                _drain(writer, waiting)
-        writer = writer or _next(None, folder / "ledger-00000.parquet")
-        _drain(writer, waiting)
-    finally:
-        if writer is not None:
-            writer.close()
+    number, waiting, entries = 0, [ledger.SCHEMA.empty_table()], 0
+    for table in _ledgers(files):
+        waiting.append(table)
+        entries += table.num_rows
+        if entries >= LEDGER_ENTRIES:
+            _write_ledger(folder / f"ledger-{number:05d}.parquet", waiting)
+            number, waiting, entries = number + 1, [ledger.SCHEMA.empty_table()], 0
+    if entries or not number:
+        _write_ledger(folder / f"ledger-{number:05d}.parquet", waiting)
 
 
-def _next(writer: pq.ParquetWriter | None, path: Path) -> pq.ParquetWriter:
-    if writer is not None:
-        writer.close()
-    return pq.ParquetWriter(path, ledger.SCHEMA, compression="zstd")
-
-
-def _drain(writer: pq.ParquetWriter | None, waiting: list[pa.Table]) -> None:
-    if writer is not None and waiting:
-        writer.write_table(pa.concat_tables(waiting))
-    waiting.clear()
+def _write_ledger(path: Path, tables: Sequence[pa.Table]) -> None:
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.concat_tables(tables), sink, compression="zstd")
+    write_file(path, sink.getvalue().to_pybytes())
 
 
 def _ledgers(files: Iterable[LedgerFile]) -> Iterator[pa.Table]:

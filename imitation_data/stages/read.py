@@ -1,5 +1,6 @@
 """Reading: one unit of source files becomes working shards and a ledger."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from imitation_data.stages.shards import CHARACTERS, ROWS, Shard, relative, writ
 from imitation_data.stages.stage import done, mark_done, write_file
 
 READ = (0, "read")
+_NUMBERED = re.compile(r"#\d+\Z")
 
 
 @dataclass(frozen=True)
@@ -98,10 +100,10 @@ class _Writer:
     def take(self, record: Record | BadRecord) -> None:
         if isinstance(record, BadRecord):
             self._refuse(record)
-            origin = record.origin or record.where
+            origin = escaped(record.origin or record.where)
         else:
             self._note(record)
-            origin = record.origin
+            origin = escaped(record.origin)
         self.origins.append(xxhash.xxh3_64_intdigest(origin.encode()))
         self.records += 1
         if len(self.rows) >= ROWS or self.characters >= CHARACTERS:
@@ -144,23 +146,26 @@ class _Writer:
         self.bad += 1
         self.books.count(rows_in=1, dropped=1, reason="bad_record")
         drop = Drop("bad_record", record.found, record.expected, evidence=record.where)
-        self._enter("bad_record", record.origin or record.where, 0, drop)
+        self._enter("bad_record", escaped(record.origin or record.where), 0, drop)
 
     def _note(self, record: Record) -> None:
-        made = len(record.rows)
+        made, origin = len(record.rows), escaped(record.origin)
         self.books.count(rows_in=1, created=made + len(record.drops) - 1, rows_out=made)
-        self.rows += (self._settled(row, record.origin) for row in record.rows)
+        self.rows += (self._settled(row, origin) for row in record.rows)
         self.numbers += [self.records] * made
         self.issued += [made + len(record.drops)] * made
         self.characters += sum(len(text) for row in record.rows for _, text in row.messages)
-        for row in record.rows[1:]:
-            self._enter("create", record.origin, row.part, Drop("part_of_record"))
-        for place, drop in enumerate(record.drops):
+        # A dropped part has the number that no row of the record has taken.
+        parts = {row.part for row in record.rows}
+        free = [part for part in range(made + len(record.drops)) if part not in parts]
+        for part in sorted([*parts, *free[: len(record.drops)]])[1:]:
+            self._enter("create", origin, part, Drop("part_of_record"))
+        for part, drop in zip(free, record.drops, strict=False):
             self.books.count(dropped=1, reason=drop.reason)
-            self._enter("drop", record.origin, made + place, drop)
+            self._enter("drop", origin, part, drop)
         for edit in record.edits:
             self.books.edits[edit.kind] += edit.count
-            self._enter("edit", record.origin, 0, Drop(edit.kind), edit.count)
+            self._enter("edit", origin, 0, Drop(edit.kind), edit.count)
 
     def _enter(self, action: Action, origin: str, part: int, drop: Drop, count: int = 1) -> None:
         key = (self.unit.source, origin, part)
@@ -176,6 +181,11 @@ class _Writer:
         for pending in (self.rows, self.numbers, self.issued, self.entries, self.entry_records):
             pending.clear()
         self.characters = 0
+
+
+def escaped(origin: str) -> str:
+    """`x#1` as `x#1#0`, so that an origin of the source is never taken for a numbered repeat."""
+    return f"{origin}#0" if _NUMBERED.search(origin) else origin
 
 
 def origins_path(folder: Path, unit: str) -> Path:

@@ -105,14 +105,13 @@ class _Work:
                 self._drop(use, row, outcome)
                 continue
             pieces = outcome.rows
-            if outcome.edits or len(pieces) > 1:
+            if outcome.edits or len(pieces) != 1:
                 pieces = self._note(use, row, outcome, following.setdefault(record, parts))
                 following[record] += len(pieces) - 1
             self.rows += pieces
             self.records += (record,) * len(pieces)
             self.issued += (parts,) * len(pieces)
         books.rows_out = len(self.rows)
-        books.created = books.rows_out + books.dropped - books.rows_in
         if following:
             pairs = zip(self.records, self.issued, strict=True)
             self.issued = [following.get(record, parts) for record, parts in pairs]
@@ -139,6 +138,9 @@ class _Work:
     ) -> tuple[Conversation, ...]:
         """Enter edits and new pieces in the ledger; number the pieces from `part` on."""
         step = (use.number, use.type)
+        if not kept.rows:
+            raise StepError(f"step {use.number} {use.type}: kept {row.key} in no piece at all")
+        self.books[use.number].created += len(kept.rows) - 1
         for edit in kept.edits:
             self.books[use.number].edits[edit.kind] += edit.count
             key = (row.source, row.origin, row.part)

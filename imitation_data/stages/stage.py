@@ -6,7 +6,6 @@ on at the first unfinished shard. Files are written beside their target and rena
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -52,33 +51,13 @@ def write_file(path: Path, content: bytes) -> None:
         ) from error
 
 
-@dataclass(frozen=True)
-class Stage:
-    """One stage's folder.
-
-    Attributes:
-        folder: `<store>/.build/<name>/<number>-<label>-<key>`.
-        key: digest of inputs, options, revisions and library versions.
-    """
-
-    folder: Path
-    key: str
-
-    @property
-    def finished(self) -> dict[str, object] | None:
-        """The stage's summary, if it is complete."""
-        path = self.folder / "stage.json"
-        return orjson.loads(path.read_bytes()) if path.exists() else None
-
-    def finish(self, summary: Mapping[str, object]) -> None:
-        """Mark the stage complete; written last."""
-        write_file(self.folder / "stage.json", orjson.dumps(summary))
-
-
 def done(folder: Path, shard: str) -> dict[str, object] | None:
-    """Read what a finished shard left, or None where it must be made."""
-    path = folder / f"{shard}.done"
-    return orjson.loads(path.read_bytes()) if path.exists() else None
+    """Read what a finished shard left, or None where it must be made (again)."""
+    try:
+        result: dict[str, object] = orjson.loads((folder / f"{shard}.done").read_bytes())
+    except (FileNotFoundError, orjson.JSONDecodeError):  # never written, or lost with the power
+        return None
+    return result
 
 
 def mark_done(folder: Path, shard: str, result: Mapping[str, object]) -> None:

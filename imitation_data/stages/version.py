@@ -3,18 +3,22 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from shutil import rmtree
+from typing import cast
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from imitation_data.conversation import SCHEMA
 from imitation_data.engines.local import Local
+from imitation_data.errors import BuildError, StoreError
 from imitation_data.ledger import Entry
 from imitation_data.options import brief_options
 from imitation_data.readers.files import checksum
 from imitation_data.recipe import Recipe
-from imitation_data.report.card import card_md
+from imitation_data.report.card import TEMPLATE, card_md
 from imitation_data.report.facts import Facts
 from imitation_data.report.html import report_html
 from imitation_data.report.summary import BuildSummary, CheckResult, SourceFact, StepCount
@@ -36,9 +40,8 @@ from imitation_data.versions.semver import (
     row_bump,
     sorted_ids,
 )
-from imitation_data.versions.store import Store, StoredVersion
+from imitation_data.versions.store import FORMAT, Store, StoredVersion
 
-FORMAT = 1
 EXAMPLES = 3  # ledger entries shown for each reason
 LIBRARIES = ("datasets", "orjson", "polars", "pyarrow", "xxhash")
 
@@ -70,38 +73,52 @@ def write_version(draft: Draft) -> tuple[StoredVersion, bool]:
         The version, and whether it is new.
     """
     pairs = _pairs(draft)
-    recipe_digest = digest(draft.recipe.resolved())
     versions = draft.store.versions(draft.recipe.name)
     previous = versions[-1] if versions else None
     bump: Bump = "first" if previous is None else row_bump(stored_pairs(previous), pairs)
     # Written under the number it would have; a rebuild without change is thrown away again.
     number = Version(1, 0, 0) if previous is None else _next(previous.version, bump)
-    folder = draft.store.start(draft.recipe.name, number)
-    _write_rows(draft, folder)
-    files = _checksums(folder)
-    if previous is not None and bump == "none":
-        old = previous.manifest
-        data = {name: entry for name, entry in files.items() if name.startswith("data/")}
-        same = all(listed_files(old).get(name) == entry for name, entry in data.items())
-        if same and old.get("recipe_digest") == recipe_digest:
-            _discard(folder)
-            return previous, False
-        bump = "patch"
-    summary = _summary(draft, number, fingerprint(pairs), folder)
-    _render(draft, summary, folder)
-    manifest = _manifest(draft, summary, recipe_digest, files)
-    manifest |= {"bump": bump, "previous": str(previous.version) if previous else None}
-    return draft.store.finish(folder, draft.recipe.name, number, manifest), True
+    try:
+        folder = draft.store.start(draft.recipe.name, number)
+        _write_rows(draft, folder)
+        files = _checksums(folder)
+        inputs = _inputs(draft, files)
+        if previous is not None and bump == "none":
+            if previous.manifest.get("inputs") == inputs:
+                rmtree(folder)
+                return previous, False
+            bump = "patch"
+        summary = _summary(draft, number, fingerprint(pairs), folder)
+        _render(draft, summary, folder)
+        manifest = _manifest(draft, summary, files)
+        manifest |= {"bump": bump, "previous": str(previous.version) if previous else None}
+        manifest["inputs"] = inputs
+        return draft.store.finish(folder, draft.recipe.name, number, manifest), True
+    except (OSError, pa.ArrowException) as error:
+        raise BuildError(
+            f"{draft.store.root}: the version cannot be written ({error}); make room or mend the "
+            "store, then run again to resume"
+        ) from error
+
+
+def _inputs(draft: Draft, files: Mapping[str, object]) -> str:
+    """Digest of all that would make another version of the same rows: data, ledger, recipe, card.
+
+    Where a source lies does not count, what it holds does.
+    """
+    recipe = draft.recipe.resolved()
+    sources = [
+        {key: value for key, value in source.items() if key != "path"}
+        for source in cast("list[dict[str, object]]", recipe["sources"])
+    ]
+    written = {name: entry for name, entry in files.items() if name != "recipe.yaml"}
+    template = draft.recipe.folder / TEMPLATE
+    own = template.read_text(encoding="utf-8") if template.is_file() else None
+    return digest([recipe | {"sources": sources}, written, draft.files, own])
 
 
 def _next(version: Version, bump: Bump) -> Version:
     return version.bumped("patch" if bump == "none" else bump)
-
-
-def _discard(folder: Path) -> None:
-    for path in sorted(folder.rglob("*"), reverse=True):
-        path.rmdir() if path.is_dir() else path.unlink()
-    folder.rmdir()
 
 
 def _pairs(draft: Draft) -> Pairs:
@@ -118,17 +135,17 @@ def stored_pairs(stored: StoredVersion) -> Pairs:
     """Read the (split, id) pairs of a version: sorted ids by split."""
     pairs = {}
     for split, files in stored.data_files().items():
-        columns = [pq.read_table(path, columns=["id"]).column("id").to_pylist() for path in files]
+        try:
+            tables = [pq.read_table(path, columns=["id"]) for path in files]
+        except (OSError, pa.ArrowException) as error:
+            raise StoreError(
+                f"{stored}: its data cannot be read ({error}); move {stored.path} out of the store"
+            ) from error
+        columns = [table.column("id").to_pylist() for table in tables]
         joined = "".join(id_ for column in columns for id_ in column)
         halves = np.frombuffer(bytes.fromhex(joined), ">u8").reshape(-1, 2).astype(np.uint64)
         pairs[split] = sorted_ids(halves[:, 0], halves[:, 1])
     return pairs
-
-
-def listed_files(manifest: Mapping[str, object]) -> Mapping[str, object]:
-    """The files a manifest lists, with sizes and checksums."""
-    files = manifest.get("files")
-    return files if isinstance(files, dict) else {}
 
 
 def _write_rows(draft: Draft, folder: Path) -> None:
@@ -205,7 +222,7 @@ def _examples(folder: Path) -> dict[int, tuple[Entry, ...]]:
     found: dict[int, tuple[Entry, ...]] = {}
     for path in sorted((folder / "ledger").glob("*.parquet")):
         frame = (
-            pl.scan_parquet(path)
+            pl.scan_parquet(path, glob=False)
             .filter(pl.col("action").is_in(["drop", "bad_record"]))
             .group_by("step", "reason", maintain_order=True)
             .head(EXAMPLES)
@@ -257,14 +274,14 @@ def _tool_versions(recipe: Recipe) -> dict[str, str]:
 
 
 def _render(draft: Draft, summary: BuildSummary, folder: Path) -> None:
-    template = draft.recipe.folder / "card.md.jinja"
+    template = draft.recipe.folder / TEMPLATE
     own = template.read_text(encoding="utf-8") if template.is_file() else None
     (folder / "README.md").write_text(card_md(own, summary), encoding="utf-8")
     (folder / "report.html").write_text(report_html(summary), encoding="utf-8")
 
 
 def _manifest(
-    draft: Draft, summary: BuildSummary, recipe_digest: str, files: Mapping[str, object]
+    draft: Draft, summary: BuildSummary, files: Mapping[str, object]
 ) -> dict[str, object]:
     facts = draft.facts
     return {
@@ -272,7 +289,6 @@ def _manifest(
         "name": summary.name,
         "version": summary.version,
         "fingerprint": summary.fingerprint,
-        "recipe_digest": recipe_digest,
         "license": summary.license,
         "encoding": summary.encoding,
         "rows": facts.total.rows,

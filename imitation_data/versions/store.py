@@ -19,6 +19,7 @@ from imitation_data.errors import StoreError
 from imitation_data.versions.semver import Version
 
 MANIFEST = "manifest.json"
+FORMAT = 1
 
 
 def default_store() -> Path:
@@ -49,6 +50,8 @@ class StoredVersion:
             manifest: dict[str, object] = orjson.loads(path.read_bytes())
         except (OSError, orjson.JSONDecodeError) as error:
             raise StoreError(f"{path}: is not a readable manifest ({error})") from error
+        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+            raise StoreError(f"{path}: is not a manifest of format {FORMAT}; was it edited?")
         return manifest
 
     def data_files(self) -> dict[str, list[Path]]:

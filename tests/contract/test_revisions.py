@@ -57,7 +57,8 @@ def made(subject: Subject) -> list[object]:
         deal = [row._replace(source=SOURCES[place % 2]) for place, row in enumerate(CORPUS)]
         rows = deal + [row._replace(origin=f"again {row.origin}") for row in deal[::3]]
         decision = apply_dataset_step(subject, rows, "7")[2]
-        split = None if decision.split is None else decision.split.tolist()
+        places = [] if decision.split is None else decision.split.tolist()
+        split = [decision.splits[place] for place in places]
         return [decision.drop.tolist(), decision.other.tolist(), split]
     return [as_json(outcome) for outcome in apply(subject, CORPUS)]
 

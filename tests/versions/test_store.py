@@ -11,7 +11,9 @@ def write(store: Store, name: str, *numbers: str) -> None:
     for number in numbers:
         version = Version.parse(number)
         with store.locked(name):
-            store.finish(store.start(name, version), name, version, {"version": number})
+            store.finish(
+                store.start(name, version), name, version, {"format": 1, "version": number}
+            )
 
 
 def test_versions_are_ordered_by_number(tmp_path):
