@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from imitation_data.checks import (
     schema_failures,
 )
 from imitation_data.conversation import SCHEMA
+from imitation_data.ledger import Entry
 from imitation_data.report.facts import Facts, measure
 from imitation_data.report.summary import CheckResult
 from imitation_data.stages.shards import Shard, load, numbered, read_table, selection
@@ -31,7 +33,8 @@ from imitation_data.stages.stage import write_file
 
 FILE_CHARACTERS = 64 << 20
 GROUP_ROWS = 8192
-LEDGER_ENTRIES = 500_000
+LEDGER_ENTRIES = 2_000_000
+EXAMPLES = 3  # ledger entries shown for each reason
 
 
 @dataclass(frozen=True)
@@ -169,9 +172,9 @@ def write_data(task: WriteTask) -> None:
         use_content_defined_chunking=True,
         write_page_index=True,
     ) as writer:
-        for group in _groups(_split_rows(task)):
+        for group in _groups(_split_rows(task), SCHEMA):
             writer.write_table(group, row_group_size=GROUP_ROWS)
-    write_file(task.path, sink.getvalue().to_pybytes())
+    write_file(task.path, sink.getvalue())
 
 
 def _split_rows(task: WriteTask) -> Iterator[pa.Table]:
@@ -180,9 +183,9 @@ def _split_rows(task: WriteTask) -> Iterator[pa.Table]:
         yield table.filter(pa.array(splits_of(shard) == task.split))
 
 
-def _groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+def _groups(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
     """Join tables into groups of `GROUP_ROWS` rows, the last one smaller."""
-    waiting = SCHEMA.empty_table()
+    waiting = schema.empty_table()
     for table in tables:
         waiting = pa.concat_tables([waiting, table])
         while waiting.num_rows >= GROUP_ROWS:
@@ -200,23 +203,43 @@ class LedgerFile:
     repeats: Mapping[int, int]
 
 
-def write_ledger_files(folder: Path, files: Iterable[LedgerFile]) -> None:
-    """Write the version's ledger: the entries of every stage, in step and row order."""
-    number, waiting, entries = 0, [ledger.SCHEMA.empty_table()], 0
-    for table in _ledgers(files):
-        waiting.append(table)
-        entries += table.num_rows
-        if entries >= LEDGER_ENTRIES:
-            _write_ledger(folder / f"ledger-{number:05d}.parquet", waiting)
-            number, waiting, entries = number + 1, [ledger.SCHEMA.empty_table()], 0
-    if entries or not number:
-        _write_ledger(folder / f"ledger-{number:05d}.parquet", waiting)
+def write_ledger_files(folder: Path, files: Iterable[LedgerFile]) -> dict[int, tuple[Entry, ...]]:
+    """Write the version's ledger: the entries of every stage, in step and row order.
+
+    Returns:
+        By step, the first `EXAMPLES` drops of each reason.
+    """
+    examples: dict[tuple[int, str], list[Entry]] = {}
+    tables = _ledgers(files)
+    number, more = 0, True
+    while more:
+        sink = pa.BufferOutputStream()
+        entries = 0
+        more = False
+        with pq.ParquetWriter(sink, ledger.SCHEMA, compression="zstd") as writer:
+            for group in _groups(tables, ledger.SCHEMA):
+                _note_examples(group, examples)
+                writer.write_table(group)
+                entries += group.num_rows
+                if more := entries >= LEDGER_ENTRIES:
+                    break
+        if entries or not number:
+            write_file(folder / f"ledger-{number:05d}.parquet", sink.getvalue())
+        number += 1
+    steps = sorted({step for step, _ in examples})
+    return {
+        step: tuple(entry for (mine, _), some in examples.items() if mine == step for entry in some)
+        for step in steps
+    }
 
 
-def _write_ledger(path: Path, tables: Sequence[pa.Table]) -> None:
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.concat_tables(tables), sink, compression="zstd")
-    write_file(path, sink.getvalue().to_pybytes())
+def _note_examples(table: pa.Table, examples: dict[tuple[int, str], list[Entry]]) -> None:
+    gone = table.filter(pc.is_in(table["action"], pa.array(["drop", "bad_record"])))
+    places = zip(gone["step"].to_pylist(), gone["reason"].to_pylist(), strict=True)
+    for place, key in enumerate(places):
+        some = examples.setdefault(key, [])
+        if len(some) < EXAMPLES:
+            some.append(Entry(**gone.slice(place, 1).to_pylist()[0]))
 
 
 def _ledgers(files: Iterable[LedgerFile]) -> Iterator[pa.Table]:

@@ -87,7 +87,7 @@ def write_table(path: Path, batch: pa.RecordBatch | pa.Table) -> None:
     options = pa.ipc.IpcWriteOptions(compression="lz4")
     with pa.ipc.new_file(sink, batch.schema, options=options) as writer:
         writer.write(batch)
-    write_file(path, sink.getvalue().to_pybytes())
+    write_file(path, sink.getvalue())
 
 
 def read_table(path: str | Path, columns: Sequence[str] | None = None) -> pa.Table:

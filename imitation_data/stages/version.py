@@ -7,7 +7,6 @@ from shutil import rmtree
 from typing import cast
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -42,7 +41,6 @@ from imitation_data.versions.semver import (
 )
 from imitation_data.versions.store import FORMAT, Store, StoredVersion
 
-EXAMPLES = 3  # ledger entries shown for each reason
 LIBRARIES = ("datasets", "orjson", "polars", "pyarrow", "xxhash")
 
 
@@ -80,7 +78,7 @@ def write_version(draft: Draft) -> tuple[StoredVersion, bool]:
     number = Version(1, 0, 0) if previous is None else _next(previous.version, bump)
     try:
         folder = draft.store.start(draft.recipe.name, number)
-        _write_rows(draft, folder)
+        examples = _write_rows(draft, folder)
         files = _checksums(folder)
         inputs = _inputs(draft, files)
         if previous is not None and bump == "none":
@@ -88,7 +86,7 @@ def write_version(draft: Draft) -> tuple[StoredVersion, bool]:
                 rmtree(folder)
                 return previous, False
             bump = "patch"
-        summary = _summary(draft, number, fingerprint(pairs), folder)
+        summary = _summary(draft, number, fingerprint(pairs), examples)
         _render(draft, summary, folder)
         manifest = _manifest(draft, summary, files)
         manifest |= {"bump": bump, "previous": str(previous.version) if previous else None}
@@ -148,14 +146,16 @@ def stored_pairs(stored: StoredVersion) -> Pairs:
     return pairs
 
 
-def _write_rows(draft: Draft, folder: Path) -> None:
+def _write_rows(draft: Draft, folder: Path) -> dict[int, tuple[Entry, ...]]:
+    """Write data, ledger and recipe; return a few drops of each step."""
     (folder / "data").mkdir()
     (folder / "ledger").mkdir()
     tasks = write_tasks(folder / "data", draft.shards, draft.measured, draft.splits)
     for _ in draft.engine.map(write_data, tasks):
         pass
-    write_ledger_files(folder / "ledger", draft.ledgers)
+    examples = write_ledger_files(folder / "ledger", draft.ledgers)
     (folder / "recipe.yaml").write_text(draft.recipe.yaml(), encoding="utf-8")
+    return examples
 
 
 def _checksums(folder: Path) -> dict[str, object]:
@@ -169,9 +169,13 @@ def _checksums(folder: Path) -> dict[str, object]:
     }
 
 
-def _summary(draft: Draft, number: Version, print_of_rows: str, folder: Path) -> BuildSummary:
+def _summary(
+    draft: Draft,
+    number: Version,
+    print_of_rows: str,
+    examples: Mapping[int, tuple[Entry, ...]],
+) -> BuildSummary:
     recipe = draft.recipe
-    examples = _examples(folder)
     steps = [_step_count(0, "read", "", draft.books[0], examples)]
     for use in recipe.steps:
         options = brief_options(use.step)
@@ -215,24 +219,6 @@ def _step_count(
         dict(sorted(books.edits.items())),
         examples.get(number, ()),
     )
-
-
-def _examples(folder: Path) -> dict[int, tuple[Entry, ...]]:
-    """The first few drops of each step and reason."""
-    found: dict[int, tuple[Entry, ...]] = {}
-    for path in sorted((folder / "ledger").glob("*.parquet")):
-        frame = (
-            pl.scan_parquet(path, glob=False)
-            .filter(pl.col("action").is_in(["drop", "bad_record"]))
-            .group_by("step", "reason", maintain_order=True)
-            .head(EXAMPLES)
-            .collect()
-        )
-        for entry in (Entry(**row) for row in frame.iter_rows(named=True)):
-            mine = found.get(entry.step, ())
-            if sum(other.reason == entry.reason for other in mine) < EXAMPLES:
-                found[entry.step] = (*mine, entry)
-    return found
 
 
 def warnings(recipe: Recipe, facts: Facts, splits: Sequence[str]) -> tuple[str, ...]:
