@@ -11,7 +11,7 @@ recipe repeats only what follows the change.
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import cast
@@ -19,7 +19,7 @@ from typing import cast
 import numpy as np
 
 from imitation_data.dataset_step import DatasetStep
-from imitation_data.engines.local import Local, cores
+from imitation_data.engines.local import Local, cores, give_back
 from imitation_data.errors import BuildError, CheckError, StepError
 from imitation_data.recipe import Recipe, StepUse, load_recipe
 from imitation_data.report.facts import Facts
@@ -259,6 +259,8 @@ class _Run:
         state.notes[use.number] = decision.note
         apply = apply_tasks(use, state.shards, decision, folder)
         self._apply(state, apply, books, folder, use.type)
+        del decision, apply
+        give_back()
 
     def _apply(
         self, state: _State, tasks: Iterator[ApplyTask], books: Books, folder: Path, label: str
@@ -314,6 +316,9 @@ class _Run:
                 "two rows have the same source, origin and part; no version is written. "
                 "This is a fault of imitation-data, please report it"
             )
+        del keys
+        measured = [replace(one, keys=one.keys[:0].copy()) for one in measured]
+        give_back()
         facts, results = judge(measured, self.recipe.checks)
         failed = [result for result in results if not result.passed]
         if failed:

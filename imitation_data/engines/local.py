@@ -8,10 +8,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from ctypes import CDLL
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from threading import Thread
 from typing import Self, TypeVar
+
+import pyarrow as pa
 
 from imitation_data.errors import BuildError
 
@@ -63,7 +66,7 @@ class Local:
         try:
             pool = self._started()
             for task in left:
-                waiting.append(pool.submit(function, task))
+                waiting.append(pool.submit(_tidied, function, task))
                 if len(waiting) > self.workers * AHEAD:
                     yield waiting.popleft().result()
             while waiting:
@@ -83,6 +86,21 @@ class Local:
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(self.workers, context, initializer=_settle)
         return self._pool
+
+
+def give_back() -> None:
+    """Return memory that Arrow and the C library hold for later to the system."""
+    pa.default_memory_pool().release_unused()
+    if trim := getattr(CDLL(None), "malloc_trim", None):  # glibc only
+        trim(0)
+
+
+def _tidied(function: Callable[[Task], Result], task: Task) -> Result:
+    """Run a task, then give back what it held."""
+    try:
+        return function(task)
+    finally:
+        give_back()
 
 
 def _settle() -> None:

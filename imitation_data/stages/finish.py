@@ -31,7 +31,7 @@ from imitation_data.report.summary import CheckResult
 from imitation_data.stages.shards import Shard, load, numbered, read_table, selection
 from imitation_data.stages.stage import write_file
 
-FILE_CHARACTERS = 64 << 20
+FILE_CHARACTERS = 32 << 20
 GROUP_ROWS = 8192
 LEDGER_ENTRIES = 2_000_000
 EXAMPLES = 3  # ledger entries shown for each reason
