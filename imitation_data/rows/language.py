@@ -33,6 +33,7 @@ TO_ISO_639_1 = {
 FIRST_LOOK, FIRST_LOOK_BEYOND_ASCII = 80, 40  # characters; most other scripts tell at once
 LAST_LOOK = 2000  # characters, before a row is dropped
 SURE = 0.8  # confidence
+LEAST_CONFIDENCE: Mapping[Detector, float] = {"fasttext": 0.5, "langdetect": 0.5, "lingua": 0.0}
 # Short Chinese texts are often guessed to be Japanese or Korean; these have letters of their own.
 _OWN_LETTERS = {
     "ja": re.compile("[\u3040-\u30ff]"),
@@ -69,7 +70,8 @@ class Language:
             downloaded), `langdetect` (seeded) or `lingua` (extra `lingua`). The others are fifty
             and thirty times slower, and not more often right on whole questions.
         scope: `user` turns, or `all`.
-        min_confidence: from 0 to 1; a guess below it counts as unknown.
+        min_confidence: from 0 to 1; a guess below it counts as unknown. By default 0.5, and 0 for
+            `lingua`, which shares its confidence out among 75 languages.
         max_chars: characters given to the detector at most.
         min_letters: with fewer letters the language is unknown; every detector names one for `42`.
         unknown: rows of unknown language are kept with an empty `language` (`keep`), or dropped.
@@ -88,7 +90,7 @@ class Language:
     keep: tuple[str, ...] = ()
     detector: Detector = "fasttext"
     scope: Literal["user", "all"] = "user"
-    min_confidence: float = 0.5
+    min_confidence: float | None = None
     max_chars: int = 240
     min_letters: int = 3
     unknown: Literal["keep", "drop"] = "keep"
@@ -97,7 +99,7 @@ class Language:
         for code in self.keep:
             if not _CODE.fullmatch(code):
                 raise ValueError(f"keep: found {code!r}; expected ISO 639-1 codes such as en or zh")
-        if not 0 <= self.min_confidence <= 1:
+        if self.min_confidence is not None and not 0 <= self.min_confidence <= 1:
             raise ValueError(f"min_confidence: found {self.min_confidence}; expected 0 to 1")
         if self.max_chars < 20:  # noqa: PLR2004  fewer hold no sentence in any script
             raise ValueError(f"max_chars: found {self.max_chars}; expected 20 or more")
@@ -112,17 +114,23 @@ class Language:
         guess = self._guess(text)
         if self.keep and guess is not None and guess.language not in self.keep:
             guess = self._look(text, max(LAST_LOOK, self.max_chars))  # before a row is lost
-        if guess is None or guess.confidence < self.min_confidence:
-            return self._unknown(row, str(guess or "no guess"), self.min_confidence)
+        if guess is None or guess.confidence < self._least:
+            return self._unknown(row, str(guess or "no guess"), self._least)
         if self.keep and guess.language not in self.keep:
             return Drop("language", str(guess), ", ".join(self.keep))
         return Kept((_labelled(row, guess.language),))
+
+    @property
+    def _least(self) -> float:
+        if self.min_confidence is None:
+            return LEAST_CONFIDENCE[self.detector]
+        return self.min_confidence
 
     def _guess(self, text: str) -> Guess | None:
         look = FIRST_LOOK if text[:FIRST_LOOK].isascii() else FIRST_LOOK_BEYOND_ASCII
         look = min(look, self.max_chars)
         guess = self._look(text, look)
-        sure = guess is not None and guess.confidence >= max(SURE, self.min_confidence)
+        sure = guess is not None and guess.confidence >= max(SURE, self._least)
         if sure or len(text) <= look:
             return guess
         return self._look(text, self.max_chars)
