@@ -1,8 +1,8 @@
 """Label rows with the language they are written in, and keep those that are wanted.
 
-Measured on the twelve languages of XQuAD (1,190 questions and 240 paragraphs each), `fasttext` is
-right on 99.20 % of the questions, and on 99.83, 99.97 and 100.00 % of the paragraphs when
-`max_chars` is 80, 160 and 240; on 99.05 % of the questions in capitals.
+Measured on the twelve languages of XQuAD with default options: of 14,280 questions 99.05 % are
+labelled right, 0.74 % left unknown and 0.21 % labelled wrong; of 2,880 paragraphs 99.93 % right,
+0.07 % unknown, none wrong. With `min_confidence: 0` 99.50 % of the questions are right, 0.50 % wrong.
 """
 
 import re
