@@ -27,5 +27,7 @@ def test_make_demo_sets_up_and_builds_without_torch(tmp_path):
     names = {line.partition("==")[0] for line in installed.splitlines()}
     assert "datasets" in names
     assert not names & {"torch", "transformers", "hypothesis"}
-    again = subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True)
+    again = subprocess.run(
+        command, cwd=clone, env=environment, capture_output=True, text=True, check=True
+    )
     assert "stands, nothing changed" in again.stdout
