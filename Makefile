@@ -15,7 +15,7 @@ test: $(VENV)/.dev
 test-all: $(VENV)/.dev
 	$(BIN)/python -m pytest -m ""
 
-bench: $(VENV)/.dev
+bench: $(VENV)/.bench
 	$(BIN)/python -m tests.bench.$(NAME)
 
 $(VENV)/.made:
@@ -30,6 +30,12 @@ $(VENV)/.base: $(VENV)/.made pyproject.toml
 $(VENV)/.dev: $(VENV)/.made pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
 	@touch $@ $(VENV)/.base
+
+# FastChat's cleaning needs three small packages; its own list would bring a web server along.
+$(VENV)/.bench: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check beautifulsoup4 markdownify==0.11.6 tqdm
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps fschat==0.2.36
+	@touch $@
 
 clean:
 	rm -rf $(VENV) store build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -5,10 +5,9 @@ time counts, so that another program on the machine changes little: FastChat's
 per-conversation function `clean_html_one_sample` (roles, blocked words, HTML, empty turns) and our
 steps `markdown`, `roles` and `blank`, rows built from the same dictionaries included.
 
-    python tests/bench/html_cleaning.py [--rounds 3] [--json]
+    make bench NAME=html_cleaning
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -19,18 +18,16 @@ from statistics import median
 from time import process_time
 from types import ModuleType
 
-ROOT = Path(__file__).resolve().parents[2]
-DATA = ROOT.parent / "shared" / "data"
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "rows")]
+from imitation_data.conversation import Conversation, Message
+from imitation_data.ledger import Kept
+from imitation_data.rows.blank import Blank
+from imitation_data.rows.markdown import Markdown
+from imitation_data.rows.roles import Roles
+from tests.bench.machine import calibration
+from tests.rows.sharegpt_html import to_page_html
 
-from sharegpt_html import to_page_html  # noqa: E402  # found on the path set above
-
-from imitation_data.conversation import Conversation, Message  # noqa: E402
-from imitation_data.ledger import Kept  # noqa: E402
-from imitation_data.rows.blank import Blank  # noqa: E402
-from imitation_data.rows.markdown import Markdown  # noqa: E402
-from imitation_data.rows.roles import Roles  # noqa: E402
-
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+ROUNDS = 3
 CONVERSATIONS = 300
 ROLES = {"human": "user", "gpt": "assistant"}
 Sample = dict[str, object]
@@ -125,15 +122,6 @@ def theirs(clean: Callable[[Sample], tuple[Sample, int]], samples: list[Sample])
     return kept
 
 
-def calibration() -> float:
-    """Seconds for a fixed loop of plain Python: the yardstick between machines."""
-    start = process_time()
-    total = 0
-    for number in range(2_000_000):
-        total += number & 7
-    return process_time() - start
-
-
 def measure(rounds: int) -> dict[str, float]:
     """Run both in turns; the best of `rounds` counts."""
     samples = conversations()
@@ -164,17 +152,10 @@ def measure(rounds: int) -> dict[str, float]:
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--rounds", type=int, default=3)
-    arguments.add_argument("--json", action="store_true")
-    options = arguments.parse_args()
+    """Print one figure a line."""
     if not DATA.is_dir():
-        sys.exit(f"no data: {DATA} does not exist")
-    figures = measure(options.rounds)
-    if options.json:
-        print(json.dumps(figures))
-        return
-    for name, value in figures.items():
+        raise SystemExit(f"{DATA} is not there; this benchmark needs the shared data")
+    for name, value in measure(ROUNDS).items():
         print(f"{name:>30} {value:12,.3f}")
 
 
