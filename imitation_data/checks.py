@@ -10,6 +10,7 @@ os.environ.setdefault("PANDERA_VALIDATION_DEPTH", "SCHEMA_AND_DATA")
 
 import polars as pl
 
+from imitation_data.conversation import ROLES
 from imitation_data.report.facts import Facts, Tally
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ def row_schema(*, tokens: bool) -> "pa.DataFrameSchema":
     def where(expression: Callable[[pl.Expr], pl.Expr]) -> Callable[[pa.PolarsData], pl.LazyFrame]:
         return lambda data: data.lazyframe.select(expression(pl.col(data.key)))
 
-    roles = pl.element().struct.field("role").is_in(["system", "user", "assistant"])
+    roles = pl.element().struct.field("role").is_in(list(ROLES))
     return pa.DataFrameSchema(
         {
             "id": column(where(lambda text: text.str.contains(r"^[0-9a-f]{32}$"))),

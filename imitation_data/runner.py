@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import cast
 
@@ -200,9 +200,9 @@ class _Run:
             results.append(result)
             rows += Books.from_json(result["books"]).rows_out
             self.progress(f"read ({unit.source})", len(results), len(units), rows)
+        left = iter(results)
         for reading in readings:
-            mine = [results.pop(0) for _ in reading.units]
-            self._take(state, reading, mine)
+            self._take(state, reading, list(islice(left, len(reading.units))))
 
     def _take(self, state: _State, reading: Reading, results: Sequence[dict[str, object]]) -> None:
         """Add what one source's units came to."""
@@ -210,8 +210,9 @@ class _Run:
         for unit, result in zip(reading.units, results, strict=True):
             state.books.setdefault(0, Books()).add(Books.from_json(result["books"]))
             mine = repeats.get(unit.name, {})
+            ordered = sorted(mine.items())
             for plain in cast("list[object]", result["shards"]):
-                shard = with_repeats(Shard.from_json(plain, self.folder), mine)
+                shard = with_repeats(Shard.from_json(plain, self.folder), ordered)
                 state.ledgers.append(LedgerFile(reading.folder / f"{shard.name}.ledger", mine))
                 if shard.rows:
                     state.shards.append(shard)

@@ -1,5 +1,6 @@
 """Sources made ready to be read: files found and summed, cut into units, keyed for resuming."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -114,11 +115,11 @@ def _identity(source: BoundSource) -> list[object]:
     return [*words, settings.reader, reader.REVISION, versions, plain_options(reader)]
 
 
-def with_repeats(shard: Shard, repeats: dict[int, int]) -> Shard:
-    """Give a shard the repeats among its own records."""
+def with_repeats(shard: Shard, repeats: Sequence[tuple[int, int]]) -> Shard:
+    """Give a shard the repeats among its own records; `repeats` is sorted by record."""
     if not repeats or not shard.rows:
         return shard
     records = read_table(shard.root / shard.path, ["record"]).column("record")
-    low, high = records[0].as_py(), records[-1].as_py()
-    mine = tuple((record, n) for record, n in repeats.items() if low <= record <= high)
-    return replace(shard, repeats=mine)
+    first = bisect_left(repeats, (records[0].as_py(),))
+    last = bisect_left(repeats, (records[-1].as_py() + 1,))
+    return replace(shard, repeats=tuple(repeats[first:last]))

@@ -99,11 +99,11 @@ class _Writer:
 
     def take(self, record: Record | BadRecord) -> None:
         if isinstance(record, BadRecord):
-            self._refuse(record)
             origin = escaped(record.origin or record.where)
+            self._refuse(record, origin)
         else:
-            self._note(record)
             origin = escaped(record.origin)
+            self._note(record, origin)
         self.origins.append(xxhash.xxh3_64_intdigest(origin.encode()))
         self.records += 1
         if len(self.rows) >= ROWS or self.characters >= CHARACTERS:
@@ -137,7 +137,7 @@ class _Writer:
             row.meta,
         )
 
-    def _refuse(self, record: BadRecord) -> None:
+    def _refuse(self, record: BadRecord, origin: str) -> None:
         if not self.unit.drop_bad:
             raise SourceError(
                 f"{record}\n(source {self.unit.source!r}; `bad_records: drop` counts such records "
@@ -146,10 +146,10 @@ class _Writer:
         self.bad += 1
         self.books.count(rows_in=1, dropped=1, reason="bad_record")
         drop = Drop("bad_record", record.found, record.expected, evidence=record.where)
-        self._enter("bad_record", escaped(record.origin or record.where), 0, drop)
+        self._enter("bad_record", origin, 0, drop)
 
-    def _note(self, record: Record) -> None:
-        made, origin = len(record.rows), escaped(record.origin)
+    def _note(self, record: Record, origin: str) -> None:
+        made = len(record.rows)
         self.books.count(rows_in=1, created=made + len(record.drops) - 1, rows_out=made)
         self.rows += (self._settled(row, origin) for row in record.rows)
         self.numbers += [self.records] * made
