@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from tiktoken import list_encoding_names
 
@@ -11,18 +10,16 @@ from imitation_data.checks import Check, LanguageShare, SourceShare, TokenRange
 from imitation_data.dataset_step import DatasetStep
 from imitation_data.dedup.exact import ExactDedup
 from imitation_data.options import nearest
+from imitation_data.recipe_parts import StepUse
 from imitation_data.rows.language import Language
 from imitation_data.rows.tokens import BYTES, Tokens
 from imitation_data.sampling import Mix
 from imitation_data.splits import Split
 
-if TYPE_CHECKING:
-    from imitation_data.recipe import StepUse
-
 
 def contradictions(
     sources: Sequence[str],
-    steps: Sequence["StepUse"],
+    steps: Sequence[StepUse],
     checks: Sequence[tuple[str, Check]],
     encoding: str | None,
 ) -> list[str]:
@@ -50,7 +47,7 @@ def _encoding(encoding: str | None) -> list[str]:
     return [f"tokens: unknown encoding {encoding!r}{nearest(encoding, ['none', *known])}"]
 
 
-def _unknown_sources(use: "StepUse", sources: Sequence[str]) -> list[str]:
+def _unknown_sources(use: StepUse, sources: Sequence[str]) -> list[str]:
     named = list(use.sources)
     if isinstance(use.step, ExactDedup):
         named += use.step.priority
@@ -64,7 +61,7 @@ def _unknown_sources(use: "StepUse", sources: Sequence[str]) -> list[str]:
     ]
 
 
-def _splits(steps: Sequence["StepUse"]) -> list[str]:
+def _splits(steps: Sequence[StepUse]) -> list[str]:
     places = [use.number for use in steps if isinstance(use.step, Split)]
     if len(places) > 1:
         return [f"steps[{places[1]}] split: stands in steps[{places[0]}] already; keep one"]
@@ -77,7 +74,7 @@ def _splits(steps: Sequence["StepUse"]) -> list[str]:
     return []
 
 
-def _languages(steps: Sequence["StepUse"]) -> list[str]:
+def _languages(steps: Sequence[StepUse]) -> list[str]:
     kept = [
         (use, set(use.step.keep))
         for use in steps
@@ -90,7 +87,7 @@ def _languages(steps: Sequence["StepUse"]) -> list[str]:
     ]
 
 
-def _tokens(steps: Sequence["StepUse"], encoding: str | None) -> list[str]:
+def _tokens(steps: Sequence[StepUse], encoding: str | None) -> list[str]:
     """The column counts the final texts of all rows, under the recipe's encoding, or nothing."""
     places = [place for place, use in enumerate(steps) if isinstance(use.step, Tokens)]
     if not places:
@@ -108,7 +105,7 @@ def _tokens(steps: Sequence["StepUse"], encoding: str | None) -> list[str]:
 
 
 def _check(
-    check: Check, sources: Sequence[str], steps: Sequence["StepUse"], encoding: str | None
+    check: Check, sources: Sequence[str], steps: Sequence[StepUse], encoding: str | None
 ) -> list[str]:
     if isinstance(check, TokenRange) and encoding is None:
         return ["counts tokens, but the recipe says tokens: none"]

@@ -1,6 +1,6 @@
 """The row: one conversation, its identity and its Arrow schema."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from itertools import accumulate, pairwise
 from typing import Literal, NamedTuple
@@ -76,9 +76,11 @@ class Conversation(NamedTuple):
         """`source/origin#part`, as ledger and reports print it."""
         return f"{self.source}/{self.origin}:{self.part}"
 
-    def texts(self, *roles: str) -> Iterator[str]:
-        """Yield the contents of the turns, of the named roles or of all."""
-        return (text for role, text in self.messages if not roles or role in roles)
+    def texts(self, *roles: str) -> list[str]:
+        """Return the contents of the turns, of the named roles or of all."""
+        if not roles:
+            return [text for _, text in self.messages]
+        return [text for role, text in self.messages if role in roles]
 
     def with_messages(self, messages: Iterable[Message]) -> "Conversation":
         """Copy with other turns; the token count is forgotten, since it no longer holds."""
@@ -102,9 +104,10 @@ def to_batch(rows: Sequence[Conversation], ids: Sequence[str] | None = None) -> 
         rows: any number.
         ids: the rows' ids where they are known already, to spare hashing the texts again.
     """
-    roles = [role for row in rows for role, _ in row.messages]
-    texts = [text for row in rows for _, text in row.messages]
-    offsets = [0, *accumulate(len(row.messages) for row in rows)]
+    columns = list(zip(*rows, strict=True)) or [()] * len(SCHEMA.names[1:])
+    messages = [message for turns in columns[0] for message in turns]
+    roles, texts = zip(*messages, strict=True) if messages else ((), ())
+    offsets = [0, *accumulate(map(len, columns[0]))]
     turns = pa.StructArray.from_arrays(
         [pa.array(roles, pa.string()), pa.array(texts, pa.string())], fields=list(MESSAGE)
     )
@@ -112,13 +115,11 @@ def to_batch(rows: Sequence[Conversation], ids: Sequence[str] | None = None) -> 
         pa.array(offsets, pa.int32()), turns, type=SCHEMA.field("messages").type
     )
     names = [row.id for row in rows] if ids is None else ids
-    rest = zip(*(row[1:] for row in rows), strict=True) if rows else [()] * len(SCHEMA.names[2:])
-    columns = [
-        pa.array(values, field.type) for values, field in zip(rest, list(SCHEMA)[2:], strict=True)
+    rest = [
+        pa.array(values, field.type)
+        for values, field in zip(columns[1:], list(SCHEMA)[2:], strict=True)
     ]
-    return pa.RecordBatch.from_arrays(
-        [pa.array(names, pa.string()), nested, *columns], schema=SCHEMA
-    )
+    return pa.RecordBatch.from_arrays([pa.array(names, pa.string()), nested, *rest], schema=SCHEMA)
 
 
 def from_batch(batch: pa.RecordBatch | pa.Table) -> list[Conversation]:

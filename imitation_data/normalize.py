@@ -23,8 +23,18 @@ def normalized(text: str, form: Normalization = "nfkc_casefold") -> str:
     if form == "nfc":
         return unicodedata.normalize("NFC", text)
     if text.isascii():
-        return " ".join(text.lower().split())
-    return " ".join(_nfkc(_nfkc(text).casefold()).split())
+        return _single_spaced(text.lower())
+    text = _nfkc(text)
+    folded = text.casefold()
+    return " ".join((text if folded == text else _nfkc(folded)).split())
+
+
+def _single_spaced(text: str) -> str:
+    """`" ".join(text.split())` of ASCII text; most text can be spared the list of its words."""
+    plain = text.replace("\n\n", " ").replace("\n", " ")
+    if "  " in plain or not plain.isprintable():  # a tab or another control character
+        return " ".join(text.split())
+    return plain.strip(" ")
 
 
 def _nfkc(text: str) -> str:

@@ -6,9 +6,6 @@ from difflib import get_close_matches
 from textwrap import shorten
 from typing import Any, TypeVar, cast
 
-import yaml
-from pydantic import TypeAdapter, ValidationError
-
 Options = TypeVar("Options")
 
 
@@ -40,6 +37,8 @@ def make(kind: type[Options], table: Mapping[str, object]) -> tuple[Options | No
     Returns:
         The value and no problems, or None and all problems, each a sentence that names the key.
     """
+    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415  workers make no options
+
     if not is_dataclass(kind):
         raise TypeError(f"{kind.__name__} is not a dataclass")
     known = [field.name for field in fields(kind) if field.init]
@@ -74,6 +73,8 @@ def plain_options(value: object) -> dict[str, object]:
 
 def brief_options(value: object) -> str:
     """The options that differ from their defaults, on one line, as YAML writes them."""
+    import yaml  # noqa: PLC0415  workers write none
+
     kind = type(value)
     defaults = {field.name: field.default for field in fields(kind)} if is_dataclass(kind) else {}
     told = {

@@ -25,11 +25,10 @@ checks:
     rows: 100
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from imitation_data.checks import CHECKS, Check
 from imitation_data.contradictions import contradictions
@@ -38,10 +37,9 @@ from imitation_data.dedup.exact import ExactDedup
 from imitation_data.errors import RecipeError, SourceError
 from imitation_data.options import key_problems, make, nearest, plain_options
 from imitation_data.readers import READERS, find_files
-from imitation_data.readers.reader import Reader
+from imitation_data.recipe_parts import NAME, BoundSource, Source, StepUse
 from imitation_data.report.card import TEMPLATE, card_problems
 from imitation_data.rows import ROW_STEPS
-from imitation_data.rows.step import RowStep
 from imitation_data.rows.tokens import Tokens
 from imitation_data.sampling import Mix, Sample
 from imitation_data.splits import Split
@@ -54,81 +52,6 @@ DATASET_STEPS: Mapping[str, type[DatasetStep]] = {
     "split": Split,
 }
 NO_TOKENS = "none"
-NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,94}[a-z0-9])?")
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where rows come from: a local path, or files of a Hub dataset at a pinned revision.
-
-    Attributes:
-        name: as reports and the `source` column have it.
-        reader: name in `READERS`.
-        path: file, folder, glob or archive; relative paths start at the recipe's folder.
-        hub: `org/name` of a Hub dataset, instead of `path`.
-        revision: tag, branch or commit of the Hub dataset; required with `hub`.
-        files: which files to read, as patterns; all that the reader can when empty.
-        license: SPDX, or the source's own words; a record that names its own keeps it.
-        teacher: model that wrote the assistant turns; a record that names its own keeps it.
-        bad_records: `stop` at the first record that cannot be read, or `drop` and count them.
-        options: the reader's own options.
-    """
-
-    name: str
-    reader: str
-    path: str = ""
-    hub: str = ""
-    revision: str = ""
-    files: tuple[str, ...] = ()
-    license: str = ""
-    teacher: str = ""
-    bad_records: Literal["stop", "drop"] = "stop"
-    options: Mapping[str, object] | None = None
-
-    def __post_init__(self) -> None:
-        if not NAME.fullmatch(self.name):
-            raise ValueError(
-                f"name is {self.name!r}; expected lower-case letters, digits, '-', '_' and '.'"
-            )
-        if bool(self.path) == bool(self.hub):
-            raise ValueError("a source has either path or hub")
-        if self.hub and not self.revision:
-            raise ValueError("hub needs revision: a tag or a commit, so that a rebuild is the same")
-
-
-@dataclass(frozen=True)
-class BoundSource:
-    """A source with its reader made and its path resolved."""
-
-    settings: Source
-    reader: Reader
-    path: Path
-
-    @property
-    def name(self) -> str:
-        return self.settings.name
-
-
-@dataclass(frozen=True)
-class StepUse:
-    """One step of a recipe.
-
-    Attributes:
-        number: 1 for the first; 0 is reading.
-        type: name in `ROW_STEPS` or `DATASET_STEPS`.
-        step: the step itself.
-        sources: names of the sources it applies to; empty for all.
-    """
-
-    number: int
-    type: str
-    step: RowStep | DatasetStep
-    sources: tuple[str, ...] = ()
-
-    @property
-    def options(self) -> dict[str, object]:
-        """The step's options as plain values, defaults included."""
-        return plain_options(self.step)
 
 
 @dataclass(frozen=True)

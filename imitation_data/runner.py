@@ -11,6 +11,7 @@ recipe repeats only what follows the change.
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
 from pathlib import Path
@@ -21,7 +22,8 @@ import numpy as np
 from imitation_data.dataset_step import DatasetStep
 from imitation_data.engines.local import Local, cores, give_back
 from imitation_data.errors import BuildError, CheckError, StepError
-from imitation_data.recipe import Recipe, StepUse, load_recipe
+from imitation_data.recipe import Recipe, load_recipe
+from imitation_data.recipe_parts import StepUse
 from imitation_data.report.facts import Facts
 from imitation_data.report.summary import CheckResult, SourceFact
 from imitation_data.rows.tokens import load as load_encoding
@@ -97,6 +99,7 @@ def build(
     store: str | Path | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
+    engine: Local | None = None,
 ) -> Built:
     """Build a recipe into a version in the store.
 
@@ -109,6 +112,7 @@ def build(
         workers: worker processes; all cores when not given. With more than one, a script needs
             the usual `if __name__ == "__main__":`.
         progress: called as work is done.
+        engine: runs the tasks, instead of an own one with `workers`.
 
     Raises:
         RecipeError: the recipe is wrong.
@@ -120,8 +124,9 @@ def build(
     """
     made = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     where = Store(Path(store) if store is not None else default_store())
-    with where.locked(made.name) as folder, Local(workers or cores()) as engine:
-        return _Run(made, where, folder, engine, progress or _silent).run()
+    own = nullcontext(engine) if engine else Local(workers or cores())
+    with where.locked(made.name) as folder, own as tasks:
+        return _Run(made, where, folder, tasks, progress or _silent).run()
 
 
 def _groups(steps: Sequence[StepUse]) -> Iterator[tuple[StepUse, ...]]:

@@ -2,15 +2,18 @@
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from pandera.errors import SchemaErrors
 
 from imitation_data.checks import (
     Licenses,
     NoEmptyTurn,
     RolesAlternate,
     TokenRange,
+    breaks_schema,
     failing_rows,
+    row_schema,
     schema_failures,
 )
 from imitation_data.conversation import Conversation, Message, to_batch
@@ -87,3 +90,57 @@ def test_schema_passes_good_rows():
     row = Conversation((Message("user", "x"),), "s", "o", language="en", tokens=None)
     assert schema_failures(frame([row]), tokens=False) == {}
     assert set(schema_failures(frame([row]), tokens=True)) == {"tokens"}
+
+
+def columns_of(count):
+    """Rows column by column, some of their values wrong or null."""
+
+    def column(*values):
+        return st.lists(st.sampled_from(values), min_size=count, max_size=count)
+
+    right = {"role": "user", "content": "x"}
+    turns = column(*([[right]] * 6), [], [{"role": "bot", "content": "x"}], [right, None], None)
+    return st.fixed_dictionaries(
+        {
+            "id": column(*(["0" * 32] * 9), "0" * 31, None),
+            "messages": turns,
+            "source": column(*"abcdefghi", "", None),
+            "origin": column(*"abcdefghi", "", None),
+            "part": column(*range(9), -1, None),
+            "teacher": column("gpt-4", None),
+            "language": column(*(["en", None] * 5), "English"),
+            "license": column(*(["MIT", ""] * 5), None),
+            "tokens": column(*range(9), -1, None),
+            "meta": column(*(["{}"] * 9), "none", None),
+        }
+    )
+
+
+@given(st.integers(0, 3).flatmap(columns_of), st.booleans())
+@settings(deadline=None)
+def test_the_schema_without_pandera_says_what_pandera_says(values, tokens):
+    """Rows are held against expressions first; pandera itself names those that break them."""
+    turn = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
+    kinds = dict.fromkeys(values, pl.String)
+    kinds |= {"messages": turn, "part": pl.Int32, "tokens": pl.Int32}
+    table = pl.DataFrame(values, schema=kinds)
+    try:
+        row_schema(tokens=tokens).validate(table, lazy=True)
+    except SchemaErrors:
+        right = False
+    else:
+        right = True
+    assert breaks_schema(table, tokens=tokens) != right
+
+
+def test_a_column_missing_or_of_another_type_breaks_the_schema():
+    table = frame([Conversation((Message("user", "x"),), "s", "o")])
+    assert not breaks_schema(table, tokens=False)
+    for other in (
+        table.drop("meta"),
+        table.drop("teacher"),
+        table.with_columns(license=pl.lit(1)),
+        table.with_columns(teacher=pl.lit(1)),
+    ):
+        assert breaks_schema(other, tokens=False)
+        assert schema_failures(other, tokens=False)

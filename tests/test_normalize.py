@@ -11,6 +11,7 @@ from imitation_data.normalize import normalized
 TEXT = st.text(st.characters(exclude_categories=["Cs"])) | st.text(
     "Ａｂ，。…　ﬁ①é\u0301ßİ가\u1100\u1161 aB\n"
 )
+TEXT |= st.text("ab  \n\t\x1f\x7f")  # every short cut of white space in ASCII
 
 
 @given(TEXT)

@@ -27,14 +27,18 @@ def build(
     quiet: QuietOption = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Build a recipe into a version. Killed or interrupted, it resumes when run again."""
-    from imitation_data.cli.progress import Progress  # noqa: PLC0415
-    from imitation_data.display import terminal  # noqa: PLC0415
-    from imitation_data.recipe import load_recipe  # noqa: PLC0415
-    from imitation_data.runner import build as build_recipe  # noqa: PLC0415 - keeps --help fast
+    from imitation_data.engines.local import Local, cores  # noqa: PLC0415 - keeps --help fast
 
-    made = load_recipe(recipe, _paths(source))
-    with Progress(shown=not (quiet or json)) as progress:
-        built = build_recipe(made, store=store, workers=workers, progress=progress.update)
+    paths = _paths(source)
+    with Local(workers or cores()) as engine:  # workers load their modules while we load ours
+        from imitation_data.cli.progress import Progress  # noqa: PLC0415
+        from imitation_data.display import terminal  # noqa: PLC0415
+        from imitation_data.recipe import load_recipe  # noqa: PLC0415
+        from imitation_data.runner import build as build_recipe  # noqa: PLC0415
+
+        made = load_recipe(recipe, paths)
+        with Progress(shown=not (quiet or json)) as progress:
+            built = build_recipe(made, store=store, progress=progress.update, engine=engine)
     dropped = sum(built.dropped.values())
     if json:
         answer = {

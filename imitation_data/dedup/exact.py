@@ -53,8 +53,8 @@ class ExactDedup:
         if self.level == "conversation":
             return (_whole(row, self.normalization),)
         if self.level == "first_user":
-            first = next(row.texts("user"), None)
-            return () if first is None else (normalized(first, self.normalization),)
+            first = row.texts("user")[:1]
+            return tuple(normalized(text, self.normalization) for text in first)
         queries = (normalized(text, self.normalization) for text in row.texts("user"))
         return tuple({query: None for query in queries if len(query) >= self.min_characters})
 
@@ -87,8 +87,11 @@ class ExactDedup:
 
 def _whole(row: Conversation, form: Normalization) -> str:
     """A conversation as one text: a header of roles and lengths, then the normalised turns."""
-    texts = [normalized(text, form) for _, text in row.messages]
-    heads = [f"{role} {len(text)}" for (role, _), text in zip(row.messages, texts, strict=True)]
+    heads, texts = [], []
+    for role, text in row.messages:
+        plain = normalized(text, form)
+        heads.append(f"{role} {len(plain)}")
+        texts.append(plain)
     return "\n".join((*heads, "", *texts))
 
 

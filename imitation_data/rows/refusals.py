@@ -189,8 +189,13 @@ class Refusals:
     def _look(self, row: Conversation, plain: Sequence[str]) -> Outcome:
         for index, text in enumerate(plain):
             for kind, name, hints, find in self._patterns:
-                if any(hint in text for hint in hints) and (match := find(text)):
-                    shown = list(row.texts("assistant"))[index]
+                for hint in hints:
+                    if hint in text:
+                        break
+                else:
+                    continue
+                if match := find(text):
+                    shown = row.texts("assistant")[index]
                     shown = shown if len(shown) == len(text) else text
                     return Drop(kind, name, evidence=around(shown, *match.span()))
         return Kept((row,))

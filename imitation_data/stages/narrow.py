@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from imitation_data.conversation import Conversation, Message, messages_in
 from imitation_data.dataset_step import DatasetStep
 from imitation_data.identity import IDENTITY_COLUMNS, Identity, Keys, identity, keys_of
-from imitation_data.recipe import StepUse
+from imitation_data.recipe_parts import StepUse
 from imitation_data.stages.shards import Shard, load
 from imitation_data.stages.stage import write_file
 

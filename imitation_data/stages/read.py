@@ -149,23 +149,31 @@ class _Writer:
         self._enter("bad_record", origin, 0, drop)
 
     def _note(self, record: Record, origin: str) -> None:
-        made = len(record.rows)
-        self.books.count(rows_in=1, created=made + len(record.drops) - 1, rows_out=made)
-        self.rows += (self._settled(row, origin) for row in record.rows)
-        self.numbers += [self.records] * made
-        self.issued += [made + len(record.drops)] * made
-        self.characters += sum(len(text) for row in record.rows for _, text in row.messages)
+        made, parts = len(record.rows), len(record.rows) + len(record.drops)
+        self.books.count(rows_in=1, created=parts - 1, rows_out=made)
+        for row in record.rows:
+            self.rows.append(self._settled(row, origin))
+            self.numbers.append(self.records)
+            self.issued.append(parts)
+            for _, text in row.messages:
+                self.characters += len(text)
+        if parts > 1 or record.drops:
+            self._note_parts(record, origin)
+        for edit in record.edits:
+            self.books.edits[edit.kind] += edit.count
+            self._enter("edit", origin, 0, Drop(edit.kind), edit.count)
+
+    def _note_parts(self, record: Record, origin: str) -> None:
+        """Enter the rows beyond the first, and the parts that were dropped."""
         # A dropped part has the number that no row of the record has taken.
         parts = {row.part for row in record.rows}
-        free = [part for part in range(made + len(record.drops)) if part not in parts]
+        count = len(record.rows) + len(record.drops)
+        free = [part for part in range(count) if part not in parts]
         for part in sorted([*parts, *free[: len(record.drops)]])[1:]:
             self._enter("create", origin, part, Drop("part_of_record"))
         for part, drop in zip(free, record.drops, strict=False):
             self.books.count(dropped=1, reason=drop.reason)
             self._enter("drop", origin, part, drop)
-        for edit in record.edits:
-            self.books.edits[edit.kind] += edit.count
-            self._enter("edit", origin, 0, Drop(edit.kind), edit.count)
 
     def _enter(self, action: Action, origin: str, part: int, drop: Drop, count: int = 1) -> None:
         key = (self.unit.source, origin, part)

@@ -11,7 +11,7 @@ import pyarrow as pa
 from imitation_data.conversation import SCHEMA, Conversation, from_batch, to_batch
 from imitation_data.errors import ImitationDataError, StepError
 from imitation_data.ledger import Drop, Entry, Kept, Outcome
-from imitation_data.recipe import StepUse
+from imitation_data.recipe_parts import StepUse
 from imitation_data.rows.step import RowStep, apply
 from imitation_data.stages.books import Books, entry_of, write_ledger
 from imitation_data.stages.narrow import NarrowTask, write_narrow

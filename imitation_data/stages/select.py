@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from imitation_data.conversation import SCHEMA, from_batch
 from imitation_data.dataset_step import DatasetStep, Decision, drop_of
 from imitation_data.identity import Keys
-from imitation_data.recipe import StepUse
+from imitation_data.recipe_parts import StepUse
 from imitation_data.stages.books import Books, entry_of, write_ledger
 from imitation_data.stages.narrow import joined, packed
 from imitation_data.stages.rows import write_dropped

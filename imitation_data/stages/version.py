@@ -1,7 +1,8 @@
 """From measured and checked rows to a version in the store: data, ledger, recipe, card, report."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from shutil import rmtree
 from typing import cast
@@ -40,6 +41,9 @@ from imitation_data.versions.semver import (
     sorted_ids,
 )
 from imitation_data.versions.store import FORMAT, Store, StoredVersion
+
+Examples = dict[int, tuple[Entry, ...]]
+"""By step, a few of its drops."""
 
 LIBRARIES = ("datasets", "orjson", "polars", "pyarrow", "xxhash")
 
@@ -146,16 +150,21 @@ def stored_pairs(stored: StoredVersion) -> Pairs:
     return pairs
 
 
-def _write_rows(draft: Draft, folder: Path) -> dict[int, tuple[Entry, ...]]:
+def _write_rows(draft: Draft, folder: Path) -> Examples:
     """Write data, ledger and recipe; return a few drops of each step."""
     (folder / "data").mkdir()
     (folder / "ledger").mkdir()
     tasks = write_tasks(folder / "data", draft.shards, draft.measured, draft.splits)
-    for _ in draft.engine.map(write_data, tasks):
-        pass
-    examples = write_ledger_files(folder / "ledger", draft.ledgers)
+    ledger = partial(write_ledger_files, folder / "ledger", draft.ledgers)
+    files: list[Callable[[], Examples | None]] = [ledger]
+    files += [partial(write_data, task) for task in tasks]
+    written = list(draft.engine.map(_call, files))
     (folder / "recipe.yaml").write_text(draft.recipe.yaml(), encoding="utf-8")
-    return examples
+    return written[0]
+
+
+def _call(work: Callable[[], Examples | None]) -> Examples:
+    return work() or {}
 
 
 def _checksums(folder: Path) -> dict[str, object]:
