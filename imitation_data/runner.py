@@ -12,27 +12,24 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import groupby, islice
 from pathlib import Path
 from typing import cast
-
-import numpy as np
 
 from imitation_data.dataset_step import DatasetStep
 from imitation_data.engines.local import Local, cores, give_back
 from imitation_data.errors import BuildError, CheckError, StepError
 from imitation_data.recipe import Recipe, load_recipe
 from imitation_data.recipe_parts import StepUse
-from imitation_data.report.facts import Facts
 from imitation_data.report.summary import CheckResult, SourceFact
 from imitation_data.rows.tokens import load as load_encoding
 from imitation_data.sources import Reading, prepare, with_repeats
 from imitation_data.stages.books import Books
 from imitation_data.stages.finish import (
     LedgerFile,
-    Measured,
     MeasureTask,
+    Total,
     judge,
     measure_shard,
 )
@@ -43,7 +40,7 @@ from imitation_data.stages.select import ApplyTask, apply_decision, apply_tasks
 from imitation_data.stages.select import decide as decide_rows
 from imitation_data.stages.shards import Shard
 from imitation_data.stages.stage import digest, library_versions
-from imitation_data.stages.version import Draft, warnings, write_version
+from imitation_data.stages.version import Draft, coming_version, warnings, write_version
 from imitation_data.versions.store import Store, StoredVersion, default_store
 
 Progress = Callable[[str, int, int, int], None]
@@ -174,8 +171,9 @@ class _Run:
                         f"{before.rows_out:,} came out of the step before; please report this "
                         "fault of imitation-data"
                     )
-        measured, facts, checks = self._measure(state)
-        stored, new = write_version(self._draft(state, measured, facts, checks))
+        total, checks = self._measure(state)
+        facts = total.facts
+        stored, new = write_version(self._draft(state, total, checks))
         dropped = [books.drops for books in state.books.values()]
         return Built(
             stored,
@@ -303,55 +301,49 @@ class _Run:
         state.stages.append(folder.name)
         return folder
 
-    def _measure(self, state: _State) -> tuple[list[Measured], Facts, tuple[CheckResult, ...]]:
+    def _measure(self, state: _State) -> tuple[Total, tuple[CheckResult, ...]]:
         if not state.shards:
             raise StepError(_nothing_left(state.books, self._label))
         counted = self.recipe.encoding is not None
         tasks = [
             MeasureTask(shard, state.splits, self.recipe.checks, counted) for shard in state.shards
         ]
-        measured = []
-        rows = 0
-        for one in self.engine.map(measure_shard, tasks):
-            measured.append(one)
-            rows += one.facts.total.rows
-            self.progress("check", len(measured), len(tasks), rows)
-        keys = np.concatenate([one.keys for one in measured])
-        if len(np.unique(keys)) != len(keys):
+        total = Total()
+        for finished, one in enumerate(self.engine.map(measure_shard, tasks), start=1):
+            total.add(one)
+            self.progress("check", finished, len(tasks), total.facts.total.rows)
+        if not total.distinct():
             raise BuildError(
                 "two rows have the same source, origin and part; no version is written. "
                 "This is a fault of imitation-data, please report it"
             )
-        del keys
-        measured = [replace(one, keys=one.keys[:0].copy()) for one in measured]
-        give_back()
-        facts, results = judge(measured, self.recipe.checks)
+        results = judge(total, self.recipe.checks)
         failed = [result for result in results if not result.passed]
         if failed:
             raise CheckError(_refusal(failed))
         last = max(state.books)
-        if facts.total.rows != state.books[last].rows_out:
+        rows = total.facts.total.rows
+        if rows != state.books[last].rows_out:
             raise BuildError(
-                f"{facts.total.rows:,} rows would be written, {state.books[last].rows_out:,} came "
+                f"{rows:,} rows would be written, {state.books[last].rows_out:,} came "
                 "out of the last step; this is a fault of imitation-data, please report it"
             )
-        return measured, facts, results
+        return total, results
 
-    def _draft(
-        self,
-        state: _State,
-        measured: Sequence[Measured],
-        facts: Facts,
-        checks: tuple[CheckResult, ...],
-    ) -> Draft:
+    def _draft(self, state: _State, total: Total, checks: tuple[CheckResult, ...]) -> Draft:
+        pairs = total.pairs(state.splits)
+        coming = coming_version(self.store, self.recipe.name, pairs)
+        del pairs
+        give_back()
         return Draft(
             recipe=self.recipe,
             store=self.store,
             engine=self.engine,
             shards=tuple(state.shards),
-            measured=tuple(measured),
+            tallies=total.tallies,
+            coming=coming,
             splits=state.splits,
-            facts=facts,
+            facts=total.facts,
             checks=checks,
             books=state.books,
             notes=state.notes,

@@ -35,8 +35,6 @@ class _Interrupted(BaseException):
 def main() -> None:
     """Run the command line and exit: 0 done, 1 input wrong, 2 usage, 3 refused, 130 interrupted."""
     signal.signal(signal.SIGINT, _interrupt)
-    # Workers are processes; threads for linear algebra would only wait beside them.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         app()
     except ImitationDataError as error:

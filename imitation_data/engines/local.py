@@ -24,6 +24,9 @@ Result = TypeVar("Result")
 # Rows are many small tuples and form no cycles; looking for some costs a twentieth of the time.
 # What a task leaves behind is looked at when it has ended.
 GC_THRESHOLD = 2_000_000
+# Read when the libraries are loaded. Arrow's other pools hold 40 MB more between tasks; threads for
+# linear algebra would only wait.
+SETTINGS = {"ARROW_DEFAULT_MEMORY_POOL": "system", "OPENBLAS_NUM_THREADS": "1"}
 AHEAD = 2  # tasks queued for each worker; results wait in order, so this bounds what is held
 
 
@@ -121,6 +124,7 @@ def _ready() -> None:
 
 def _settle() -> None:
     """Leave Ctrl-C to the parent, and end when the parent is gone, even by SIGKILL."""
+    os.environ |= {name: value for name, value in SETTINGS.items() if name not in os.environ}
     gc.set_threshold(GC_THRESHOLD)
     atexit.register(os._exit, 0)  # nothing is left to tidy, and freeing it all takes a fifth second
     signal.signal(signal.SIGINT, signal.SIG_IGN)

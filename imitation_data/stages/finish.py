@@ -1,9 +1,7 @@
 """The last stages: rows measured and checked, then written as Parquet with their ledger."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import reduce
-from operator import add
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -26,13 +24,14 @@ from imitation_data.checks import (
 )
 from imitation_data.conversation import SCHEMA
 from imitation_data.ledger import Entry
-from imitation_data.report.facts import Facts, measure
+from imitation_data.report.facts import Facts, Tally, measure
 from imitation_data.report.summary import CheckResult
 from imitation_data.stages.shards import Shard, load, numbered, read_table, selection
-from imitation_data.stages.stage import write_file
+from imitation_data.stages.stage import whole_file
+from imitation_data.versions.semver import Pairs, ids_of, sorted_ids
 
 FILE_CHARACTERS = 32 << 20
-GROUP_ROWS = 8192
+GROUP_ROWS, GROUP_BYTES = 8192, 16 << 20
 LEDGER_ENTRIES = 2_000_000
 EXAMPLES = 3  # ledger entries shown for each reason
 
@@ -54,16 +53,61 @@ class Measured:
     Attributes:
         facts: measured.
         failing: by check (and `schema: column`), the rows that break it.
-        ids: halves of each row's id, uint64 of shape (rows, 2).
+        ids: each row's id, 16 bytes.
         split: index of each row's split, int16.
         keys: XXH3-64 of each row's `source/origin:part`, uint64.
     """
 
     facts: Facts
     failing: Mapping[str, Failing]
-    ids: NDArray[np.uint64]
+    ids: NDArray[np.bytes_]
     split: NDArray[np.int16]
     keys: NDArray[np.uint64]
+
+
+@dataclass
+class Total:
+    """What the rows of all shards are like; little is kept for each row, and not for long.
+
+    Attributes:
+        facts: of all rows.
+        failing: by check, the rows that break it; of each the first `SHOWN`.
+        tallies: for each shard, what it holds of each split.
+    """
+
+    facts: Facts = field(default_factory=Facts)
+    failing: dict[str, Failing] = field(default_factory=dict)
+    tallies: list[Mapping[str, Tally]] = field(default_factory=list)
+    _keys: list[NDArray[np.uint64]] = field(default_factory=list)
+    _ids: list[NDArray[np.bytes_]] = field(default_factory=list)
+    _split: list[NDArray[np.int16]] = field(default_factory=list)
+
+    def add(self, one: Measured) -> None:
+        """Add the next shard, in row order."""
+        self.facts += one.facts
+        for name, rows in one.failing.items():
+            before = self.failing.get(name, Failing(0, ()))
+            ids = (*before.ids, *rows.ids)[:SHOWN]
+            self.failing[name] = Failing(before.rows + rows.rows, ids)
+        self.tallies.append(one.facts.splits)
+        self._keys.append(one.keys)
+        self._ids.append(one.ids)
+        self._split.append(one.split)
+
+    def distinct(self) -> bool:
+        """Say, once, whether no two rows have the same key."""
+        keys = np.concatenate(self._keys)
+        self._keys.clear()
+        keys.sort()
+        return not bool((keys[1:] == keys[:-1]).any())
+
+    def pairs(self, splits: Sequence[str]) -> Pairs:
+        """Give the rows' ids by split away; empty splits are left out."""
+        ids, split = np.concatenate(self._ids), np.concatenate(self._split)
+        self._ids.clear()
+        self._split.clear()
+        mine = ((name, ids[split == place]) for place, name in enumerate(splits))
+        return {name: sorted_ids(some) for name, some in mine if len(some)}
 
 
 def splits_of(shard: Shard) -> NDArray[np.int16]:
@@ -88,41 +132,34 @@ def measure_shard(task: MeasureTask) -> Measured:
     for number, (name, check) in enumerate(task.checks):
         if isinstance(check, RowCheck):
             failing[f"{number} {name}"] = failing_rows(frame, check)
-    ids = np.frombuffer(bytes.fromhex("".join(table.column("id").to_pylist())), ">u8")
+    ids = ids_of(table)
     columns = [table.column(name).to_pylist() for name in ("source", "origin", "part")]
     rows = zip(*columns, strict=True)
     keys = [xxhash.xxh3_64_intdigest(f"{a}/{b}:{c}".encode()) for a, b, c in rows]
     return Measured(
         measure(table, names),
         failing,
-        ids.reshape(-1, 2).astype(np.uint64),
+        ids,
         split,
         np.array(keys, np.uint64),
     )
 
 
-def judge(
-    measured: Sequence[Measured], checks: Sequence[tuple[str, Check]]
-) -> tuple[Facts, tuple[CheckResult, ...]]:
-    """Join the shards' facts and decide every check."""
-    facts = reduce(add, (one.facts for one in measured), Facts())
-    joined: dict[str, Failing] = {}
-    for one in measured:
-        for name, rows in one.failing.items():
-            before = joined.get(name, Failing(0, ()))
-            joined[name] = Failing(before.rows + rows.rows, (*before.ids, *rows.ids)[:SHOWN])
-    broken = sorted(name for name in joined if name.startswith("schema: "))
-    results = [_rows_result(name, joined[name], "the row's schema") for name in broken]
+def judge(total: Total, checks: Sequence[tuple[str, Check]]) -> tuple[CheckResult, ...]:
+    """Decide every check."""
+    failing = total.failing
+    broken = sorted(name for name in failing if name.startswith("schema: "))
+    results = [_rows_result(name, failing[name], "the row's schema") for name in broken]
     if not broken:
         results = [CheckResult("schema", passed=True, found="no row breaks it", limit="every row")]
     for number, (name, check) in enumerate(checks):
         if isinstance(check, DatasetCheck):
-            passed, found, limit = check.judge(facts)
+            passed, found, limit = check.judge(total.facts)
             results.append(CheckResult(name, passed, found, limit))
         else:
-            rows = joined.get(f"{number} {name}", Failing(0, ()))
+            rows = failing.get(f"{number} {name}", Failing(0, ()))
             results.append(_rows_result(name, rows, check.limit()))
-    return facts, tuple(results)
+    return tuple(results)
 
 
 def _rows_result(name: str, failing: Failing, limit: str) -> CheckResult:
@@ -140,15 +177,18 @@ class WriteTask:
 
 
 def write_tasks(
-    folder: Path, shards: Sequence[Shard], measured: Sequence[Measured], splits: Sequence[str]
+    folder: Path,
+    shards: Sequence[Shard],
+    tallies: Sequence[Mapping[str, Tally]],
+    splits: Sequence[str],
 ) -> list[WriteTask]:
     """Cut the splits into files of about `FILE_CHARACTERS` of text, in row order."""
     tasks = []
     for split, name in enumerate(splits):
         runs: list[list[Shard]] = [[]]
         size = 0
-        for shard, one in zip(shards, measured, strict=True):
-            tally = one.facts.splits.get(name)
+        for shard, holds in zip(shards, tallies, strict=True):
+            tally = holds.get(name)
             if tally is None or not tally.rows:
                 continue
             if runs[-1] and size + tally.characters > FILE_CHARACTERS:
@@ -164,35 +204,44 @@ def write_tasks(
 
 def write_data(task: WriteTask) -> None:
     """Write one Parquet file; chunks are cut by content, so that equal stretches stay equal."""
-    sink = pa.BufferOutputStream()  # a full disk aborts Arrow's own file writer
-    with pq.ParquetWriter(
-        sink,
-        SCHEMA,
-        compression="zstd",
-        use_content_defined_chunking=True,
-        write_page_index=True,
-    ) as writer:
+    with (
+        whole_file(task.path) as out,  # a full disk aborts Arrow's own file writer
+        pq.ParquetWriter(
+            out,
+            SCHEMA,
+            compression="zstd",
+            use_content_defined_chunking=True,
+            write_page_index=True,
+        ) as writer,
+    ):
         for group in _groups(_split_rows(task), SCHEMA):
-            writer.write_table(group, row_group_size=GROUP_ROWS)
-    write_file(task.path, sink.getvalue())
+            writer.write_table(group, row_group_size=group.num_rows)
 
 
 def _split_rows(task: WriteTask) -> Iterator[pa.Table]:
     for shard in task.shards:
+        rows = np.flatnonzero(splits_of(shard) == task.split)
         table = load(shard, SCHEMA.names).cast(SCHEMA)
-        yield table.filter(pa.array(splits_of(shard) == task.split))
+        yield table if len(rows) == len(table) else table.take(rows)
 
 
 def _groups(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
-    """Join tables into groups of `GROUP_ROWS` rows, the last one smaller."""
+    """Join tables into groups of `GROUP_ROWS` rows, fewer where they hold `GROUP_BYTES`."""
     waiting = schema.empty_table()
     for table in tables:
-        waiting = pa.concat_tables([waiting, table])
-        while waiting.num_rows >= GROUP_ROWS:
-            yield waiting.slice(0, GROUP_ROWS)
-            waiting = waiting.slice(GROUP_ROWS)
+        for piece in _pieces(table):
+            waiting = pa.concat_tables([waiting, piece])
+            if waiting.num_rows >= GROUP_ROWS or waiting.nbytes >= GROUP_BYTES:
+                yield waiting
+                waiting = schema.empty_table()
     if waiting.num_rows:
         yield waiting
+
+
+def _pieces(table: pa.Table) -> Iterator[pa.Table]:
+    """Cut a table, so that few pieces fill a group and none overfills it by much."""
+    most = max(1, min(GROUP_ROWS, table.num_rows * GROUP_BYTES // (4 * table.nbytes + 1)))
+    yield from (table.slice(start, most) for start in range(0, table.num_rows, most))
 
 
 @dataclass(frozen=True)
@@ -210,21 +259,20 @@ def write_ledger_files(folder: Path, files: Iterable[LedgerFile]) -> dict[int, t
         By step, the first `EXAMPLES` drops of each reason.
     """
     examples: dict[tuple[int, str], list[Entry]] = {}
-    tables = _ledgers(files)
-    number, more = 0, True
-    while more:
-        sink = pa.BufferOutputStream()
+    groups = _groups(_ledgers(files), ledger.SCHEMA)
+    group, number = next(groups, None), 0
+    while group is not None or not number:
+        path = folder / f"ledger-{number:05d}.parquet"
         entries = 0
-        more = False
-        with pq.ParquetWriter(sink, ledger.SCHEMA, compression="zstd") as writer:
-            for group in _groups(tables, ledger.SCHEMA):
+        with (
+            whole_file(path) as out,
+            pq.ParquetWriter(out, ledger.SCHEMA, compression="zstd") as writer,
+        ):
+            while group is not None and entries < LEDGER_ENTRIES:
                 _note_examples(group, examples)
                 writer.write_table(group)
                 entries += group.num_rows
-                if more := entries >= LEDGER_ENTRIES:
-                    break
-        if entries or not number:
-            write_file(folder / f"ledger-{number:05d}.parquet", sink.getvalue())
+                group = next(groups, None)
         number += 1
     steps = sorted({step for step, _ in examples})
     return {

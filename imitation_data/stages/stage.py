@@ -5,10 +5,12 @@ on at the first unfinished shard. Files are written beside their target and rena
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import BinaryIO
 
 import orjson
 
@@ -32,7 +34,8 @@ def _version(name: str) -> str:
         return ""
 
 
-def write_file(path: Path, content: bytes) -> None:
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
     """Write beside the target, then rename: readers see the old file or the new one.
 
     Raises:
@@ -41,14 +44,22 @@ def write_file(path: Path, content: bytes) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
+        with partial.open("wb") as out:
+            yield out
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise BuildError(
             f"{path}: cannot be written ({error.strerror}); make room or choose another --store, "
             "then run again to resume"
         ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all; raises as `whole_file`."""
+    with whole_file(path) as out:
+        out.write(content)
 
 
 def done(folder: Path, shard: str) -> dict[str, object] | None:

@@ -19,13 +19,12 @@ from imitation_data.options import brief_options
 from imitation_data.readers.files import checksum
 from imitation_data.recipe import Recipe
 from imitation_data.report.card import TEMPLATE, card_md
-from imitation_data.report.facts import Facts
+from imitation_data.report.facts import Facts, Tally
 from imitation_data.report.html import report_html
 from imitation_data.report.summary import BuildSummary, CheckResult, SourceFact, StepCount
 from imitation_data.stages.books import Books
 from imitation_data.stages.finish import (
     LedgerFile,
-    Measured,
     write_data,
     write_ledger_files,
     write_tasks,
@@ -37,6 +36,7 @@ from imitation_data.versions.semver import (
     Pairs,
     Version,
     fingerprint,
+    ids_of,
     row_bump,
     sorted_ids,
 )
@@ -49,6 +49,37 @@ LIBRARIES = ("datasets", "orjson", "polars", "pyarrow", "xxhash")
 
 
 @dataclass(frozen=True)
+class Coming:
+    """The version that comes next, as far as the rows decide it.
+
+    Attributes:
+        number: what it would have; a rebuild without change is thrown away again.
+        bump: what the rows ask for.
+        previous: the newest version there is.
+        fingerprint: of the rows.
+    """
+
+    number: Version
+    bump: Bump
+    previous: StoredVersion | None
+    fingerprint: str
+
+
+def coming_version(store: Store, name: str, pairs: Pairs) -> Coming:
+    """Number the version that comes next from its (split, id) pairs.
+
+    Raises:
+        StoreError: the rows of the version before cannot be read.
+    """
+    versions = store.versions(name)
+    if not versions:
+        return Coming(Version(1, 0, 0), "first", None, fingerprint(pairs))
+    bump = row_bump(stored_pairs(versions[-1]), pairs)
+    number = versions[-1].version.bumped("patch" if bump == "none" else bump)
+    return Coming(number, bump, versions[-1], fingerprint(pairs))
+
+
+@dataclass(frozen=True)
 class Draft:
     """Everything a version is written from."""
 
@@ -56,7 +87,8 @@ class Draft:
     store: Store
     engine: Local
     shards: tuple[Shard, ...]
-    measured: tuple[Measured, ...]
+    tallies: Sequence[Mapping[str, Tally]]
+    coming: Coming
     splits: tuple[str, ...]
     facts: Facts
     checks: tuple[CheckResult, ...]
@@ -74,12 +106,8 @@ def write_version(draft: Draft) -> tuple[StoredVersion, bool]:
     Returns:
         The version, and whether it is new.
     """
-    pairs = _pairs(draft)
-    versions = draft.store.versions(draft.recipe.name)
-    previous = versions[-1] if versions else None
-    bump: Bump = "first" if previous is None else row_bump(stored_pairs(previous), pairs)
-    # Written under the number it would have; a rebuild without change is thrown away again.
-    number = Version(1, 0, 0) if previous is None else _next(previous.version, bump)
+    coming, previous, bump = draft.coming, draft.coming.previous, draft.coming.bump
+    number = coming.number
     try:
         folder = draft.store.start(draft.recipe.name, number)
         examples = _write_rows(draft, folder)
@@ -90,7 +118,7 @@ def write_version(draft: Draft) -> tuple[StoredVersion, bool]:
                 rmtree(folder)
                 return previous, False
             bump = "patch"
-        summary = _summary(draft, number, fingerprint(pairs), examples)
+        summary = _summary(draft, number, coming.fingerprint, examples)
         _render(draft, summary, folder)
         manifest = _manifest(draft, summary, files)
         manifest |= {"bump": bump, "previous": str(previous.version) if previous else None}
@@ -119,20 +147,6 @@ def _inputs(draft: Draft, files: Mapping[str, object]) -> str:
     return digest([recipe | {"sources": sources}, written, draft.files, own])
 
 
-def _next(version: Version, bump: Bump) -> Version:
-    return version.bumped("patch" if bump == "none" else bump)
-
-
-def _pairs(draft: Draft) -> Pairs:
-    ids = np.concatenate([one.ids for one in draft.measured])
-    split = np.concatenate([one.split for one in draft.measured])
-    return {
-        name: sorted_ids(ids[split == place, 0], ids[split == place, 1])
-        for place, name in enumerate(draft.splits)
-        if (split == place).any()
-    }
-
-
 def stored_pairs(stored: StoredVersion) -> Pairs:
     """Read the (split, id) pairs of a version: sorted ids by split."""
     pairs = {}
@@ -143,10 +157,7 @@ def stored_pairs(stored: StoredVersion) -> Pairs:
             raise StoreError(
                 f"{stored}: its data cannot be read ({error}); move {stored.path} out of the store"
             ) from error
-        columns = [table.column("id").to_pylist() for table in tables]
-        joined = "".join(id_ for column in columns for id_ in column)
-        halves = np.frombuffer(bytes.fromhex(joined), ">u8").reshape(-1, 2).astype(np.uint64)
-        pairs[split] = sorted_ids(halves[:, 0], halves[:, 1])
+        pairs[split] = sorted_ids(np.concatenate(list(map(ids_of, tables))))
     return pairs
 
 
@@ -154,7 +165,7 @@ def _write_rows(draft: Draft, folder: Path) -> Examples:
     """Write data, ledger and recipe; return a few drops of each step."""
     (folder / "data").mkdir()
     (folder / "ledger").mkdir()
-    tasks = write_tasks(folder / "data", draft.shards, draft.measured, draft.splits)
+    tasks = write_tasks(folder / "data", draft.shards, draft.tallies, draft.splits)
     ledger = partial(write_ledger_files, folder / "ledger", draft.ledgers)
     files: list[Callable[[], Examples | None]] = [ledger]
     files += [partial(write_data, task) for task in tasks]

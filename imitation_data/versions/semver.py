@@ -11,6 +11,7 @@ from hashlib import blake2b
 from typing import Literal
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 Bump = Literal["first", "major", "minor", "patch", "none"]
@@ -52,11 +53,15 @@ class Version:
         return self
 
 
-def sorted_ids(high: NDArray[np.uint64], low: NDArray[np.uint64]) -> NDArray[np.void]:
-    """Join the halves of row ids to 16 bytes each, big-endian, sorted."""
-    joined = np.empty((len(high), 2), ">u8")
-    joined[:, 0], joined[:, 1] = high, low
-    return np.sort(np.ascontiguousarray(joined).view("S16").reshape(-1)).view("V16")
+def ids_of(table: pa.Table) -> NDArray[np.bytes_]:
+    """Read the `id` column: 16 bytes a row."""
+    digits = "".join(table.column("id").to_pylist())
+    return np.frombuffer(bytes.fromhex(digits), "S16")
+
+
+def sorted_ids(ids: NDArray[np.bytes_]) -> NDArray[np.void]:
+    """Sort ids of 16 bytes each."""
+    return np.sort(ids).view("V16")
 
 
 def fingerprint(pairs: Pairs) -> str:

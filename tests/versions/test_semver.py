@@ -13,10 +13,7 @@ IDS = st.lists(st.tuples(U64, U64), max_size=8)
 
 def pairs(**splits):
     return {
-        name: sorted_ids(
-            np.array([high for high, _ in ids], np.uint64),
-            np.array([low for _, low in ids], np.uint64),
-        )
+        name: sorted_ids(np.frombuffer(np.array(ids, ">u8").tobytes(), "S16"))
         for name, ids in splits.items()
     }
 
