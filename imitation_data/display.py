@@ -11,7 +11,6 @@ is for eyes; it is not meant to be read back.
 import re
 
 from markupsafe import Markup, escape
-from rich.text import Text
 
 _CONTROLS = "\x00-\x08\x0b-\x1f\x7f-\x9f"
 # Default_Ignorable_Code_Point of Unicode 16 without U+FE0E and U+FE0F, then separators,
@@ -34,8 +33,7 @@ _BLOCK_START = re.compile(r"[-+#=:]|\d+(?=[.)])")
 def terminal(text: str, limit: int | None = None, *, line: bool = False) -> str:
     """Make text safe to print.
 
-    Rich markup is not touched here, since a backslash added for Rich would show elsewhere: print
-    the result plainly, or hand Rich the `Text` of `rich_text`, never a string it parses.
+    Rich markup is not touched: print the result plainly, or hand it to Rich as a `Text`.
 
     Args:
         text: any string.
@@ -45,11 +43,6 @@ def terminal(text: str, limit: int | None = None, *, line: bool = False) -> str:
     if limit is not None and len(text) > limit:
         text = text[:limit] + "…"
     return (_HIDDEN_IN_LINE if line else _HIDDEN).sub(_escaped, text)
-
-
-def rich_text(text: str, limit: int | None = None, *, line: bool = False) -> Text:
-    """Return `terminal(text)` as a Rich text, in which markup and emoji codes mean nothing."""
-    return Text(terminal(text, limit, line=line))
 
 
 def html(text: str, limit: int | None = None) -> Markup:

@@ -1,15 +1,12 @@
 """Rows of stored versions: as a `datasets.DatasetDict`, and a few at random."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
+from operator import itemgetter
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from imitation_data.conversation import Conversation, from_batch
-from imitation_data.errors import StoreError
+from imitation_data.conversation import Conversation
 from imitation_data.versions.store import Store, default_store
 
 if TYPE_CHECKING:
@@ -36,51 +33,26 @@ def load(reference: str, store: str | Path | None = None) -> "DatasetDict":
     return DatasetDict({split: Dataset.from_parquet(paths) for split, paths in files.items()})
 
 
-def data_files(reference: str, store: Store) -> dict[str, list[Path]]:
-    """Parquet files by split: of a version in the store, or one file or version folder on disk.
-
-    Raises:
-        StoreError: there is no such version or file.
-    """
-    name = reference.partition("@")[0]
-    path = Path(reference)
-    if store.versions(name) or not path.exists():
-        return store.find(reference).data_files()
-    files: dict[str, list[Path]] = {}
-    for file in [path] if path.is_file() else sorted((path / "data").glob("*.parquet")):
-        files.setdefault(file.name.split("-", 1)[0] if path.is_dir() else "file", []).append(file)
-    if not files:
-        raise StoreError(f"{path}: neither a Parquet file nor a folder of a version")
-    return files
-
-
 def sample(
-    files: dict[str, list[Path]], count: int, seed: int
-) -> Iterator[tuple[str, Conversation]]:
-    """Draw rows at random, in file order, each with its split.
+    rows: Iterable[tuple[str, Conversation]], count: int, seed: int
+) -> tuple[list[tuple[str, Conversation]], int]:
+    """Draw rows at random in one pass (Vitter 1985, algorithm R); they keep their order.
 
     Args:
-        files: Parquet files by split.
+        rows: each with its split.
         count: how many; all rows when there are fewer.
         seed: equal seeds draw equal rows.
 
-    Raises:
-        StoreError: a file is not readable Parquet under the row's schema.
+    Returns:
+        The rows drawn, and how many there were.
     """
-    try:
-        places = [
-            (split, path, pq.read_metadata(path).num_rows)
-            for split in files
-            for path in files[split]
-        ]
-        total = sum(rows for _, _, rows in places)
-        wanted = sorted(Random(f"{seed}/sample").sample(range(total), min(count, total)))
-        before = 0
-        for split, path, rows in places:
-            mine = [place - before for place in wanted if before <= place < before + rows]
-            before += rows
-            if mine:
-                yield from ((split, row) for row in from_batch(pq.read_table(path).take(mine)))
-    except (OSError, pa.ArrowException, KeyError, AttributeError) as error:
-        names = ", ".join(str(path) for paths in files.values() for path in paths)
-        raise StoreError(f"{names}: not readable as rows of this project ({error})") from error
+    draw = Random(f"{seed}/sample")
+    drawn: list[tuple[int, tuple[str, Conversation]]] = []
+    total = 0
+    for row in rows:
+        if total < count:
+            drawn.append((total, row))
+        elif (place := draw.randrange(total + 1)) < count:
+            drawn[place] = (total, row)
+        total += 1
+    return [row for _, row in sorted(drawn, key=itemgetter(0))], total

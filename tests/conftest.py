@@ -59,3 +59,58 @@ def write_recipe(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+STEPS = [
+    {"type": "roles"},
+    {"type": "blank"},
+    {"type": "length", "max_chars": 300},
+    {"type": "pii"},
+    {"type": "exact_dedup", "level": "first_user"},
+    {"type": "refusals"},
+    {"type": "split", "shares": {"train": 0.8, "test": 0.2}},
+]
+
+
+def conversations(count: int, name: str) -> dict[str, list[str]]:
+    """Some short, some long, some repeated, some with personal data, some refused."""
+    found = {}
+    for n in range(count):
+        question = f"What does the word number {n - n % 7 if n % 3 else n} of {name} mean?"
+        answer = "It means a great deal. " * (n % 17 + 1)
+        if n % 11 == 0:
+            answer = "I'm sorry, but as an AI language model I cannot say." + " So it is." * 15
+            answer += " The hidden tail."
+        if n % 13 == 0:
+            answer += f" Write to user{n}@mail.example-shop.com."
+        turns = [question, answer] if n % 5 else [question, answer, "And then?"]
+        found[f"{name}-{n}"] = turns if n % 29 else ["", "", question]
+    return found
+
+
+@pytest.fixture
+def recipe(write_recipe):
+    """Two sources, one of them a folder of several files: every stage has several shards."""
+    path = write_recipe(
+        {"two": sharegpt(conversations(500, "two"))},
+        sources=[
+            {"name": "one", "reader": "sharegpt", "path": "one", "license": "CC0-1.0"},
+            {"name": "two", "reader": "sharegpt", "path": "two.json", "license": "CC0-1.0"},
+        ],
+        steps=STEPS,
+        seed=3,
+        tokens="bytes",
+    )
+    (path.parent / "one").mkdir()
+    for part in range(7):
+        texts = conversations(100, f"one {part}")
+        (path.parent / "one" / f"{part}.json").write_text(sharegpt(texts), encoding="utf-8")
+    return path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }

@@ -53,6 +53,36 @@ def test_progress_is_plain_lines_when_nobody_watches(store, tmp_path):
     assert run("build", store.parent, "--store", tmp_path, "--quiet").stderr == ""
 
 
+def test_progress_is_bars_on_a_terminal(store, tmp_path):
+    """One bar a stage, drawn on the terminal behind standard error; standard output stays plain."""
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "imitation_data", "build", str(store.parent), "--workers", "1"]
+    process = subprocess.Popen(
+        [*command, "--store", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env=os.environ | {"TERM": "xterm", "COLUMNS": "100"},
+    )
+    os.close(theirs)
+    shown = b""
+    try:
+        while piece := os.read(ours, 4096):
+            shown += piece
+    except OSError:  # how Linux says that the other end is closed
+        pass
+    out, _ = process.communicate()
+    os.close(ours)
+    assert process.returncode == 0
+    text = shown.decode()
+    assert "\x1b[" in text
+    for label in ("read (one)", "exact_dedup", "split", "check"):
+        assert label in text
+    assert "1/1" in text
+    assert "read (one): 22 rows" not in text
+    assert b"\x1b" not in out
+    assert b"trial@1.0.0 written" in out
+
+
 def test_show_and_its_json(store):
     text = run("show", "trial", "--store", store).stdout
     assert "drop duplicate_conversation: 1" in text
@@ -122,7 +152,7 @@ def test_a_dataset_is_found_before_a_folder_of_its_name(store, tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "── " in done.stdout
     (tmp_path / "broken.parquet").write_text("no parquet")
-    assert "not readable as rows" in run("sample", tmp_path / "broken.parquet", code=1).stderr
+    assert "not readable as Parquet" in run("sample", tmp_path / "broken.parquet", code=1).stderr
 
 
 def test_check_lists_all_problems(tmp_path):

@@ -1,6 +1,5 @@
 """Text from data stays text, wherever it is shown."""
 
-import io
 import time
 import unicodedata
 
@@ -8,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-from rich.console import Console
 from selectolax.lexbor import LexborHTMLParser
 
 from imitation_data import display
@@ -111,21 +109,6 @@ def test_limit_counts_the_text_not_its_escapes():
     """A cut never leaves half an escape, and is marked; what fits is not marked."""
     assert display.terminal("\x1b" * 4, 2) == "\\x1b\\x1b…"
     assert display.terminal("ab", 2) == "ab"
-
-
-@PATIENT
-@given(ANY)
-def test_rich_does_not_interpret_text(text):
-    """Through Rich, the characters printed are those of `terminal`."""
-    assert display.rich_text(text).plain == display.terminal(text)
-
-
-def test_rich_prints_markup_as_it_stands():
-    """Tags, links and emoji codes in a chat come out as typed."""
-    out = io.StringIO()
-    console = Console(file=out, width=200, color_system="truecolor", force_terminal=True)
-    console.print(display.rich_text("[bold]x[/] :smile: [link=https://a.example]y[/link]"))
-    assert out.getvalue() == "[bold]x[/] :smile: [link=https://a.example]y[/link]\n"
 
 
 @PATIENT

@@ -10,11 +10,17 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "imitation_data"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
 assert MODULES, "no modules found: the tests below would pass on nothing"
 
 MODULE_LINES = 400
 FUNCTION_LINES = 50
 LONG_MODULES: dict[str, str] = {}  # path to the reason why it may be longer
+LONG_TESTS = {
+    "readers/test_chatgpt_export.py": "the export's own nested records stand in it",
+    "readers/test_discord.py": "one channel for each rule of pairing stands in it",
+    "rows/test_markdown.py": "pages and the Markdown they become stand in it",
+}
 LONG_FUNCTIONS: dict[str, str] = {}  # path:function to the reason why it may be longer
 FORBIDDEN_NAMES = {"utils", "common", "helpers", "helper", "manager", "misc"}
 FORBIDDEN_IMPORTS = {"torch", "transformers"}
@@ -22,7 +28,7 @@ FORBIDDEN_IMPORTS = {"torch", "transformers"}
 # A module may import its own layer and those to the right of it.
 LAYERS = [
     ("cli",),
-    ("runner", "explanation", "stored"),
+    ("runner", "explanation", "stored", "inputs"),
     ("sources",),
     ("stages",),
     ("engines", "versions", "recipe", "recipe_parts", "contradictions"),
@@ -63,6 +69,15 @@ def test_sizes_and_names(path):
             body = node.body[1:] if ast.get_docstring(node) else node.body
             lines = (node.end_lineno or 0) - body[0].lineno + 1 if body else 0
             assert lines <= FUNCTION_LINES or LONG_FUNCTIONS.get(f"{name}:{node.name}"), node.name
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: str(path.relative_to(ROOT / "tests")))
+def test_sizes_of_tests(path):
+    """Tests are read, too: over 400 lines needs a reason, and the reason goes when it is over."""
+    name = path.relative_to(ROOT / "tests").as_posix()
+    assert (len(path.read_text(encoding="utf-8").splitlines()) > MODULE_LINES) == (
+        name in LONG_TESTS
+    )
 
 
 def imported(path: Path) -> set[str]:

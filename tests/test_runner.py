@@ -2,14 +2,10 @@
 
 import json
 import os
-import random
-import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from itertools import chain
-from pathlib import Path
 
 import polars as pl
 import pyarrow.parquet as pq
@@ -18,61 +14,7 @@ import pytest
 from imitation_data import build, explain, load
 from imitation_data.errors import CheckError, SourceError, StepError, StoreError
 from imitation_data.versions.store import Store
-from tests.conftest import sharegpt
-
-STEPS = [
-    {"type": "roles"},
-    {"type": "blank"},
-    {"type": "length", "max_chars": 300},
-    {"type": "pii"},
-    {"type": "exact_dedup", "level": "first_user"},
-    {"type": "refusals"},
-    {"type": "split", "shares": {"train": 0.8, "test": 0.2}},
-]
-
-
-def conversations(count: int, name: str) -> dict[str, list[str]]:
-    """Some short, some long, some repeated, some with personal data, some refused."""
-    found = {}
-    for n in range(count):
-        question = f"What does the word number {n - n % 7 if n % 3 else n} of {name} mean?"
-        answer = "It means a great deal. " * (n % 17 + 1)
-        if n % 11 == 0:
-            answer = "I'm sorry, but as an AI language model I cannot say." + " So it is." * 15
-            answer += " The hidden tail."
-        if n % 13 == 0:
-            answer += f" Write to user{n}@mail.example-shop.com."
-        turns = [question, answer] if n % 5 else [question, answer, "And then?"]
-        found[f"{name}-{n}"] = turns if n % 29 else ["", "", question]
-    return found
-
-
-@pytest.fixture
-def recipe(write_recipe):
-    """Two sources, one of them a folder of several files: every stage has several shards."""
-    path = write_recipe(
-        {"two": sharegpt(conversations(500, "two"))},
-        sources=[
-            {"name": "one", "reader": "sharegpt", "path": "one", "license": "CC0-1.0"},
-            {"name": "two", "reader": "sharegpt", "path": "two.json", "license": "CC0-1.0"},
-        ],
-        steps=STEPS,
-        seed=3,
-        tokens="bytes",
-    )
-    (path.parent / "one").mkdir()
-    for part in range(7):
-        texts = conversations(100, f"one {part}")
-        (path.parent / "one" / f"{part}.json").write_text(sharegpt(texts), encoding="utf-8")
-    return path
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
+from tests.conftest import contents, conversations, sharegpt
 
 
 def assert_balanced(stored) -> None:
@@ -359,58 +301,3 @@ def test_dropped_text_and_personal_data_stay_out_of_the_version(recipe, tmp_path
     whole += repr([table.to_pylist() for table in tables]).encode()
     assert b"mail.example-shop.com" not in whole
     assert b"The hidden tail" not in whole
-
-
-def command(recipe: Path, store: Path) -> list[str]:
-    words = ["build", str(recipe), "--store", str(store), "--workers", "2", "--quiet"]
-    return [sys.executable, "-m", "imitation_data", *words]
-
-
-def count_files(store: Path) -> int:
-    return sum(not path.name.endswith(".part") for path in store.rglob("*") if path.is_file())
-
-
-def kill_at(recipe: Path, store: Path, files: int) -> str:
-    """Start a build and kill it with its workers when so many files are there; say where it was."""
-    process = subprocess.Popen(command(recipe, store), start_new_session=True)
-    while process.poll() is None and count_files(store) < files:
-        time.sleep(0.001)
-    newest = max(
-        (path for path in store.rglob("*") if path.is_file()),
-        key=lambda path: path.stat().st_mtime_ns,
-        default=store,
-    )
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    return newest.parent.name
-
-
-def killed_build_ends_in_equal_bytes(
-    recipe: Path, tmp_path: Path, fractions: list[float]
-) -> set[str]:
-    """Kill one build again and again, further along each time; then let it end."""
-    whole = build(recipe, store=tmp_path / "whole", workers=1).stored
-    total = count_files(tmp_path / "whole")
-    store = tmp_path / "killed"
-    store.mkdir()
-    stages = {kill_at(recipe, store, max(1, int(total * part))) for part in sorted(fractions)}
-    subprocess.run(command(recipe, store), check=True)
-    again = Store(store).find("trial")
-    assert contents(again.path) == contents(whole.path)
-    assert [path.name for path in again.path.parent.iterdir()] == ["v1.0.0"]
-    return stages
-
-
-def test_three_kills(recipe, tmp_path):
-    killed_build_ends_in_equal_bytes(recipe, tmp_path, [0.2, 0.55, 0.85])
-
-
-@pytest.mark.full
-def test_twenty_kills_hit_every_stage(recipe, tmp_path):
-    """Twenty random moments, and at least one in every stage."""
-    draw = random.Random(7)
-    fractions = [(n + draw.random()) / 20 for n in range(20)]
-    stages = killed_build_ends_in_equal_bytes(recipe, tmp_path, fractions)
-    kinds = {stage.rsplit("-", 1)[0] for stage in stages}
-    expected = {"read-00", "read-01", "01-rows", "05-exact_dedup", "06-rows", "08-split", "data"}
-    assert len(kinds & expected) >= 5, kinds

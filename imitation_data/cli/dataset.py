@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from imitation_data.versions.store import Store
 
 REFERENCE = "NAME (its latest version) or NAME@VERSION."
+ANYWHERE = "NAME[@VERSION], a file, a folder (also a saved one), or org/name[@revision] on the Hub."
 
 
 def show(
@@ -54,20 +55,21 @@ def show(
 
 
 def sample(
-    dataset: Annotated[str, typer.Argument(help=f"{REFERENCE[:-1]}, or a Parquet file.")],
+    dataset: Annotated[str, typer.Argument(help=ANYWHERE)],
     count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many rows.")] = 3,
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds draw equal rows.")] = 0,
     store: StoreOption = None,
     json: JsonOption = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Print random rows."""
-    from imitation_data.stored import data_files  # noqa: PLC0415 - keeps --help fast
+    from imitation_data.inputs import rows_in  # noqa: PLC0415 - keeps --help fast
     from imitation_data.stored import sample as draw  # noqa: PLC0415
 
-    rows = list(draw(data_files(dataset, _store(store)), count, seed))
+    rows, total = draw(rows_in(dataset, _store(store)), count, seed)
     if json:
         plain = [_plain(row) | {"split": split} for split, row in rows]
-        typer.echo(orjson.dumps({"rows": plain}).decode())
+        books = {"read": total, "kept": len(rows), "dropped": {"not_drawn": total - len(rows)}}
+        typer.echo(orjson.dumps(books | {"rows": plain}).decode())
         return
     for split, row in rows:
         _print_row(split, row)
