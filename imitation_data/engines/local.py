@@ -9,11 +9,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from ctypes import CDLL
 from dataclasses import dataclass
 from importlib import import_module
 from multiprocessing.connection import wait
-from threading import Thread
+from threading import Thread, current_thread, main_thread
 from typing import Self, TypeVar
 
 from imitation_data.errors import BuildError
@@ -51,9 +52,11 @@ class Local:
 
     def __enter__(self) -> Self:
         if self.workers > 1:
-            pool = self._started()
-            for _ in range(self.workers):
-                pool.submit(_ready)
+            with _deaf():
+                context = multiprocessing.get_context("spawn")
+                self._pool = ProcessPoolExecutor(self.workers, context, initializer=_settle)
+                for _ in range(self.workers):
+                    self._pool.submit(_ready)
         return self
 
     def __exit__(self, kind: object, *rest: object) -> None:
@@ -67,16 +70,15 @@ class Local:
         Raises:
             BuildError: a worker process died.
         """
-        if self.workers == 1:
+        if self._pool is None:
             for task in tasks:
                 yield function(task)
             return
         waiting: deque[Future[Result]] = deque()
         left = iter(tasks)
         try:
-            pool = self._started()
             for task in left:
-                waiting.append(pool.submit(_tidied, function, task))
+                waiting.append(self._pool.submit(_tidied, function, task))
                 if len(waiting) > self.workers * AHEAD:
                     yield waiting.popleft().result()
             while waiting:
@@ -91,11 +93,18 @@ class Local:
             for future in waiting:
                 future.cancel()
 
-    def _started(self) -> ProcessPoolExecutor:
-        if self._pool is None:
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self.workers, context, initializer=_settle)
-        return self._pool
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Start processes that Ctrl-C does not reach from their first moment on."""
+    if current_thread() is not main_thread():  # only there may signals be set
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def give_back() -> None:

