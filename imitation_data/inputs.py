@@ -1,12 +1,12 @@
 """Rows from wherever they lie: a version, a file, a folder, a saved dataset, the Hub.
 
-What a recipe says in words is told here from the first record of a file: commands that only look at
-rows take any dataset without one.
+What a recipe says in words is told here from the first record of each file: commands that only look
+at rows take any dataset without one.
 """
 
 import re
 from collections.abc import Iterator, Mapping
-from itertools import chain
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,15 +16,15 @@ from imitation_data.conversation import SCHEMA, Conversation, from_batch
 from imitation_data.errors import SourceError, StoreError
 from imitation_data.readers import READERS, BadRecord, Reader, SourceFile, find_files
 from imitation_data.readers.hub import fetch
-from imitation_data.readers.quoting import names_of
+from imitation_data.readers.quoting import kind, names_of
 from imitation_data.readers.raw import read_raw
 from imitation_data.versions.store import MANIFEST, Store
 
 BATCH = 4096  # rows
+HEAD = 1 << 16  # bytes in which a channel of Discord says that it is one
 
 # Fields that only records of one form have, and what reads it. The first that fits is taken.
 FORMS: tuple[tuple[tuple[str, ...], str, Mapping[str, str]], ...] = (
-    (("guild", "channel", "messages"), "discord", {}),
     (("messages",), "messages", {}),
     (("conversations",), "sharegpt", {}),
     (("items",), "sharegpt", {}),
@@ -32,96 +32,194 @@ FORMS: tuple[tuple[tuple[str, ...], str, Mapping[str, str]], ...] = (
     (("conversation_id", "conversation"), "lmsys", {}),
     (("message_tree_id",), "oasst", {}),
     (("message_id", "parent_id"), "oasst", {}),
+    (("message_id", "replies"), "oasst", {}),
     (("mapping",), "chatgpt_export", {}),
     (("chatgpt_answers",), "hc3", {}),
+    (
+        ("instruction", "context", "response"),
+        "columns",
+        {"prompt": "instruction", "input": "context", "answer": "response"},
+    ),
     (("instruction",), "alpaca", {}),
+    (
+        ("system_prompt", "question", "response"),
+        "columns",
+        {"system": "system_prompt", "prompt": "question", "answer": "response"},
+    ),
     *(
         ((prompt, answer), "columns", {"prompt": prompt, "answer": answer})
         for prompt in ("prompt", "question", "query")
         for answer in ("completion", "response", "answer")
     ),
 )
+OWN = "rows of this project"
+_NEEDED = ("messages", "source", "origin", "part")
+_DEFAULTS = {"license": "", "meta": "{}"}
+_READ = SCHEMA.remove(SCHEMA.get_field_index("id"))  # it follows from the messages
 _ON_THE_HUB = re.compile(r"([\w.-]+/[\w.-]+)(?:@(.+))?")
+_DISCORD = re.compile(rb'^\s*\{\s*"guild"\s*:.*"channel"\s*:', re.DOTALL)
 
 
-def rows_in(reference: str, store: Store) -> Iterator[tuple[str, Conversation]]:
-    """Yield rows, each with its split ("" where there is none), in file order.
+@dataclass(frozen=True)
+class Input:
+    """Files with rows in them, by the form they have.
+
+    Attributes:
+        name: what rows of other forms than our own get as their source.
+        forms: files by what reads them: a reader, or None for rows of this project.
+        left_out: files in which no known form was found, and what was found.
+    """
+
+    name: str
+    forms: list[tuple[Reader | None, list[SourceFile]]] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+    def add(self, reader: Reader | None, file: SourceFile) -> None:
+        """Add a file to those of its form; a reader may need to see them together."""
+        for known, files in self.forms:
+            if known == reader:
+                files.append(file)
+                return
+        self.forms.append((reader, [file]))
+
+    def rows(self) -> Iterator[tuple[str, Conversation]]:
+        """Yield rows, each with its split ("" where there is none), in file order.
+
+        Raises:
+            SourceError: a record cannot be read.
+        """
+        for reader, files in self.forms:
+            if reader is None:
+                yield from (row for file in files for row in _own_rows(file))
+                continue
+            for record in reader.read(files):
+                if isinstance(record, BadRecord):
+                    raise SourceError(f"{record}\n(read by the reader of {_form_of(reader)})")
+                for row in record.rows:
+                    yield "", row._replace(source=self.name, origin=record.origin)
+
+
+def open_input(reference: str, store: Store) -> Input:
+    """Find what a reference names.
 
     Args:
-        reference: `NAME[@VERSION]` of the store; else a path: the folder of a version, a file or
-            folder that a reader knows, a saved `datasets` folder; else `org/name[@revision]`.
-        store: looked into first.
+        reference: `NAME[@VERSION]` of the store, or a path (the folder of a version, a file or
+            folder that a reader knows, a saved `datasets` folder), or `org/name[@revision]` of the
+            Hub; taken for the first of them that is there.
+        store: looked into for names.
 
     Raises:
         StoreError: there is nothing of that name.
-        SourceError: what is there cannot be read.
+        SourceError: what is there cannot be read, or has no form that can be told.
     """
     name = reference.partition("@")[0]
-    path = Path(reference)
-    if store.versions(name):
-        yield from _stored(store.find(reference).data_files())
-    elif path.exists():
-        yield from _lying_at(path, path.name)
-    elif match := _ON_THE_HUB.fullmatch(reference):
-        yield from _lying_at(fetch(match[1], match[2] or "main")[0], match[1])
-    else:
-        store.find(reference)  # says which names there are
+    path = Path(reference).expanduser()
+    if store.versions(name) and not (path.exists() and name != reference):
+        return _told(store.find(reference).path / "data", name)
+    if reference and path.exists():
+        return _told(_data_of(path), path.name)
+    match = _ON_THE_HUB.fullmatch(reference)
+    if match and not reference.startswith((".", "~")) and not _looks_like_a_file(path):
+        folder, _ = fetch(match[1], match[2] or "main")
+        try:
+            return _told(folder, match[1])
+        except SourceError as error:
+            raise SourceError(str(error).replace(str(folder), reference)) from error
+    if "/" in reference or _looks_like_a_file(path):
+        raise StoreError(f"{reference}: no such file or folder")
+    store.find(reference)  # says which names there are
+    raise StoreError(
+        f"{reference!r} names no dataset; expected NAME[@VERSION] of the store, a file, a folder, "
+        "or org/name[@revision] of the Hub"
+    )
 
 
-def _lying_at(path: Path, name: str) -> Iterator[tuple[str, Conversation]]:
-    if (path / MANIFEST).is_file():
-        path /= "data"
-    files = find_files(path, READERS["columns"].SUFFIXES)
-    if all(_in_our_schema(file) for file in files):
-        splits: dict[str, list[Path]] = {}
-        for file in files:
-            splits.setdefault(file.path.name.split("-", 1)[0] if path.is_dir() else "", []).append(
-                file.path
-            )
-        yield from _stored(splits)
-        return
-    for record in reader_for(files).read(files):
-        if isinstance(record, BadRecord):
-            raise SourceError(str(record))
-        for row in record.rows:
-            yield "", row._replace(source=name, origin=record.origin)
+def _looks_like_a_file(path: Path) -> bool:
+    suffixes = {*READERS["columns"].SUFFIXES, ".gz", ".zst", ".zip"}
+    return path.suffix.lower() in suffixes
 
 
-def _in_our_schema(file: SourceFile) -> bool:
-    if file.suffix != ".parquet" or file.packed:
-        return False
-    try:
-        return bool(pq.read_schema(file.path).equals(SCHEMA))
-    except (OSError, pa.ArrowException) as error:
-        raise SourceError(f"{file.name}: not readable as Parquet ({error})") from error
+def _data_of(path: Path) -> Path:
+    """The files to read: of a version its data, of a dataset in a store its latest version's."""
+    if (path / MANIFEST).is_file() and (path / "data").is_dir():
+        return path / "data"
+    if versions := Store(path.absolute().parent).versions(path.absolute().name):
+        return versions[-1].path / "data"
+    return path
 
 
-def _stored(splits: Mapping[str, list[Path]]) -> Iterator[tuple[str, Conversation]]:
-    for split, paths in splits.items():
-        for path in paths:
-            try:
-                with pq.ParquetFile(path) as file:
-                    for batch in file.iter_batches(BATCH):
-                        yield from ((split, row) for row in from_batch(batch))
-            except (OSError, pa.ArrowException, KeyError) as error:
-                raise StoreError(f"{path}: not readable as rows ({error})") from error
+def _told(path: Path, name: str) -> Input:
+    found = Input(name)
+    for file in find_files(path, READERS["columns"].SUFFIXES):
+        try:
+            reader = _reader_of(file)
+        except SourceError as error:
+            found.left_out.append(str(error))
+        else:
+            found.add(reader, file)
+    if not found.forms:
+        more = f" (and {len(found.left_out) - 1:,} more files)" if found.left_out[1:] else ""
+        raise SourceError(found.left_out[0] + more)
+    return found
 
 
-def reader_for(files: list[SourceFile]) -> Reader:
-    """Choose the reader by the fields of the first record.
-
-    Raises:
-        SourceError: it has none of the forms that can be told.
-    """
-    first = next(chain(read_raw(files)))
+def _reader_of(file: SourceFile) -> Reader | None:
+    """What reads a file, by the fields of its first record; None for rows of this project."""
+    if file.suffix == ".parquet" and not file.packed and _is_own(file):
+        return None
+    if file.suffix == ".json":
+        with file.open() as stream:
+            if _DISCORD.match(stream.read(HEAD)):
+                return READERS["discord"]()
+    first = next(iter(read_raw([file])), None)
+    if first is None:
+        return READERS["messages"]()  # no record, no row
     if isinstance(first, BadRecord):
         raise SourceError(str(first))
-    fields = first.value if isinstance(first.value, dict) else {}
+    row = first.value
+    if not isinstance(row, dict):
+        raise SourceError(f"{first.where}: found {kind(row)}; expected an object with named fields")
+    inner = row.get("conversations")
+    if isinstance(inner, list) and inner and isinstance(inner[0], dict) and "mapping" in inner[0]:
+        return READERS["chatgpt_export"]()
     for names, reader, options in FORMS:
-        if all(name in fields for name in names):
+        if all(name in row for name in names):
             return READERS[reader](**options)
-    known = "; ".join(dict.fromkeys(" and ".join(names) for names, _, _ in FORMS))
+    known = ", ".join(dict.fromkeys(names[0] for names, _, _ in FORMS))
     raise SourceError(
-        f"{first.where}: found the fields {names_of(fields)}; expected one of: {known}. "
-        "A recipe with the reader `columns` can name others"
+        f"{first.where}: found the fields {names_of(row)}; the form can be told from one of: "
+        f"{known}. A recipe with the reader `columns` can name any field"
     )
+
+
+def _form_of(reader: Reader) -> str:
+    return next(name for name, one in READERS.items() if isinstance(reader, one))
+
+
+def _is_own(file: SourceFile) -> bool:
+    try:
+        schema = pq.read_schema(file.path)
+    except (OSError, pa.ArrowException) as error:
+        raise SourceError(f"{file.name}: not readable as Parquet ({error})") from error
+    return set(_NEEDED) <= set(schema.names)
+
+
+def _own_rows(file: SourceFile) -> Iterator[tuple[str, Conversation]]:
+    """Rows of a file of ours, or of one that another tool wrote of it."""
+    split = file.path.name.split("-", 1)[0] if "-" in file.path.name else ""
+    try:
+        with pq.ParquetFile(file.path) as parquet:
+            for batch in parquet.iter_batches(BATCH):
+                yield from ((split, row) for row in from_batch(_in_our_order(batch)))
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        raise SourceError(f"{file.name}: not readable as {OWN} ({error})") from error
+
+
+def _in_our_order(batch: pa.RecordBatch) -> pa.Table:
+    columns = [
+        batch.column(one.name)
+        if one.name in batch.schema.names
+        else pa.array([_DEFAULTS.get(one.name)] * len(batch), one.type)
+        for one in _READ
+    ]
+    return pa.table(columns, _READ.names).cast(_READ)

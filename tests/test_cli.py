@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -131,7 +132,7 @@ def test_explain(store):
         (["show", "trail"], 1, "did you mean 'trial'?"),
         (["show", "trial@9.0.0"], 1, "has no version '9.0.0'; it has 1.0.0"),
         (["explain", "nothing"], 1, "no record or row 'nothing'"),
-        (["sample", "nowhere.parquet"], 1, "no dataset 'nowhere.parquet'"),
+        (["sample", "nowhere.parquet"], 1, "nowhere.parquet: no such file or folder"),
         (["build", "nowhere"], 1, "no such file"),
         (["build", "nowhere", "--source", "one"], 2, "expected NAME=PATH"),
         (["bild"], 2, "No such command 'bild'"),
@@ -153,6 +154,42 @@ def test_a_dataset_is_found_before_a_folder_of_its_name(store, tmp_path):
     assert "── " in done.stdout
     (tmp_path / "broken.parquet").write_text("no parquet")
     assert "not readable as Parquet" in run("sample", tmp_path / "broken.parquet", code=1).stderr
+
+
+@pytest.mark.parametrize("redirect", ["/dev/full", "closed"])
+@pytest.mark.parametrize("words", [("sample", "{broken}", "--json"), ("show", "trial")])
+def test_an_output_that_cannot_be_written_is_no_traceback(store, tmp_path, words, redirect):
+    (tmp_path / "broken.json").write_text('{"a": 1}')
+    words = [word.format(broken=tmp_path / "broken.json") for word in words]
+    command = [sys.executable, "-m", "imitation_data", *words, "--store", str(store)]
+    reader, writer = os.pipe()
+    os.close(reader)
+    out = os.open(redirect, os.O_WRONLY) if redirect != "closed" else writer
+    done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize("moment", [0.1, 0.17, 0.3, 0.9])
+def test_ctrl_c_while_workers_start(store, tmp_path, moment):
+    """Also twice, as people do: 130, no traceback, and nothing left running."""
+    command = [sys.executable, "-m", "imitation_data", "build", str(store.parent), "--workers", "4"]
+    process = subprocess.Popen(
+        [*command, "--store", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    time.sleep(moment)
+    os.killpg(process.pid, signal.SIGINT)
+    time.sleep(0.1)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
 
 
 def test_check_lists_all_problems(tmp_path):

@@ -1,6 +1,7 @@
 """Builds: every row accounted for, equal bytes whatever the workers, and whole after any kill."""
 
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from imitation_data import build, explain, load
-from imitation_data.errors import CheckError, SourceError, StepError, StoreError
+from imitation_data.errors import BuildError, CheckError, SourceError, StepError, StoreError
 from imitation_data.versions.store import Store
 from tests.conftest import contents, conversations, sharegpt
 
@@ -301,3 +302,16 @@ def test_dropped_text_and_personal_data_stay_out_of_the_version(recipe, tmp_path
     whole += repr([table.to_pylist() for table in tables]).encode()
     assert b"mail.example-shop.com" not in whole
     assert b"The hidden tail" not in whole
+
+
+def test_a_process_that_may_start_none_is_told_so(recipe, tmp_path):
+    """A worker of `multiprocessing.Pool` is daemonic; with one worker the build runs in it."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        for workers in (2, 1):
+            options = {"store": str(tmp_path / "store"), "workers": workers}
+            result = pool.apply_async(build, (str(recipe),), options)
+            if workers == 1:
+                assert result.get().new
+            else:
+                with pytest.raises(BuildError, match="use workers=1"):
+                    result.get()

@@ -4,15 +4,13 @@ import os
 import signal
 import sys
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import orjson
 import typer
 
 from imitation_data.cli import dataset, recipe
 from imitation_data.errors import ImitationDataError, RecipeError
-
-INTERRUPTED = 130
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -29,47 +27,66 @@ app.command("explain")(dataset.explain)
 
 
 class _Interrupted(BaseException):
-    """Ctrl-C; not a KeyboardInterrupt, which typer turns into exit code 1."""
+    """Ctrl-C or SIGTERM; not a KeyboardInterrupt, which typer turns into exit code 1."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
 
 
 def main() -> None:
     """Run the command line and exit: 0 done, 1 input wrong, 2 usage, 3 refused, 130 interrupted."""
-    signal.signal(signal.SIGINT, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         app()
     except ImitationDataError as error:
-        sys.exit(_report(error))
+        problems = list(error.problems) if isinstance(error, RecipeError) else [str(error)]
+        code = _tell(type(error).__name__, problems, str(error), error.exit_code)
     except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)
+        code = _tell("", [], "", 1)  # nobody reads on
     except OSError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+        code = _tell("OSError", [str(error)], str(error), 1)
     except Exception as error:
         if os.environ.get("IMITATION_TRACEBACK"):
             raise
-        print(
-            f"error: {type(error).__name__}: {error}\nThis is a fault of imitation-data, please "
-            "report it; IMITATION_TRACEBACK=1 shows where it happened",
-            file=sys.stderr,
+        words = (
+            f"{type(error).__name__}: {error}\nThis is a fault of imitation-data, "
+            "please report it; IMITATION_TRACEBACK=1 shows where it happened"
         )
-        sys.exit(1)
-    except _Interrupted:
-        print("interrupted; run the same command again to resume", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        code = _tell(type(error).__name__, [words], words, 1)
+    except _Interrupted as stop:
+        code = 128 + stop.number
+        _tell("Interrupted", [], "interrupted; run the same command again to resume", code)
+    sys.exit(code)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    del number, frame
-    raise _Interrupted
+    del frame
+    for each in (signal.SIGINT, signal.SIGTERM):  # the first is enough; a second would hurt
+        signal.signal(each, signal.SIG_IGN)
+    raise _Interrupted(number)
 
 
-def _report(error: ImitationDataError) -> int:
+def _tell(name: str, problems: list[str], words: str, code: int) -> int:
+    """Say what went wrong, wherever somebody listens still; return the exit code."""
     from imitation_data.display import terminal  # noqa: PLC0415 - only needed here
 
-    if "--json" in sys.argv:
-        problems = list(error.problems) if isinstance(error, RecipeError) else [str(error)]
-        sys.stdout.buffer.write(orjson.dumps({"error": type(error).__name__, "problems": problems}))
-        print()
-    print(f"error: {terminal(str(error))}", file=sys.stderr)
-    return error.exit_code
+    try:
+        if name and "--json" in sys.argv:
+            print(orjson.dumps({"error": name, "problems": problems}).decode())
+        sys.stdout.flush()
+    except (OSError, AttributeError):  # closed, or full
+        _silence(sys.stdout)
+    try:
+        if words:
+            prefix = "" if name == "Interrupted" else "error: "
+            print(f"{prefix}{terminal(words)}", file=sys.stderr, flush=True)
+    except (OSError, AttributeError):
+        _silence(sys.stderr)
+    return code
+
+
+def _silence(stream: TextIO | None) -> None:
+    """Lead a stream that cannot be written to nowhere, or Python tells of it on closing it."""
+    if stream is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -62,15 +62,19 @@ def sample(
     json: JsonOption = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Print random rows."""
-    from imitation_data.inputs import rows_in  # noqa: PLC0415 - keeps --help fast
+    from imitation_data.inputs import open_input  # noqa: PLC0415 - keeps --help fast
     from imitation_data.stored import sample as draw  # noqa: PLC0415
 
-    rows, total = draw(rows_in(dataset, _store(store)), count, seed)
+    found = open_input(dataset, _store(store))
+    rows, total = draw(found.rows(), count, seed)
     if json:
         plain = [_plain(row) | {"split": split} for split, row in rows]
         books = {"read": total, "kept": len(rows), "dropped": {"not_drawn": total - len(rows)}}
-        typer.echo(orjson.dumps(books | {"rows": plain}).decode())
+        more = {"left_out": found.left_out, "rows": plain}
+        typer.echo(orjson.dumps(books | more).decode())
         return
+    for words in found.left_out:
+        _say(f"left out: {words}", err=True)
     for split, row in rows:
         _print_row(split, row)
 
@@ -168,10 +172,10 @@ def _dropped(steps: list[dict[str, Any]]) -> dict[str, int]:
     return found
 
 
-def _say(text: str) -> None:
+def _say(text: str, *, err: bool = False) -> None:
     from imitation_data.display import terminal  # noqa: PLC0415 - keeps --help fast
 
-    typer.echo(terminal(text, line=True))
+    typer.echo(terminal(text, line=True), err=err)
 
 
 def _store(path: object) -> "Store":

@@ -25,7 +25,7 @@ class Progress:
 
     def __init__(self, *, shown: bool) -> None:
         console = Console(stderr=True)
-        self._lines = shown and not console.is_terminal
+        self._lines = shown and not console.is_terminal and sys.stderr is not None
         self._bars = Bars(
             TextColumn("{task.description}", markup=False),
             BarColumn(),

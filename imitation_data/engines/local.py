@@ -14,7 +14,9 @@ from ctypes import CDLL
 from dataclasses import dataclass
 from importlib import import_module
 from multiprocessing.connection import wait
-from threading import Thread, current_thread, main_thread
+from multiprocessing.process import BaseProcess
+from multiprocessing.resource_tracker import ensure_running
+from threading import Thread
 from typing import Self, TypeVar
 
 from imitation_data.errors import BuildError
@@ -49,20 +51,39 @@ class Local:
 
     workers: int
     _pool: ProcessPoolExecutor | None = None
+    _processes: tuple[BaseProcess, ...] = ()
 
     def __enter__(self) -> Self:
-        if self.workers > 1:
+        if self.workers == 1:
+            return self
+        if multiprocessing.current_process().daemon:
+            raise BuildError(
+                "this is a daemonic process, which may start no workers; use workers=1"
+            )
+        try:
             with _deaf():
-                context = multiprocessing.get_context("spawn")
-                self._pool = ProcessPoolExecutor(self.workers, context, initializer=_settle)
-                for _ in range(self.workers):
-                    self._pool.submit(_ready)
+                self._start()
+        except BaseException:  # Ctrl-C that had to wait
+            self.__exit__(BaseException)
+            raise
         return self
 
     def __exit__(self, kind: object, *rest: object) -> None:
-        if self._pool:
-            self._pool.shutdown(wait=kind is None, cancel_futures=True)
-            self._pool = None
+        if self._pool is None:
+            return
+        if kind is not None:  # what they are at is not wanted any more, and killing is safe
+            for process in self._processes:
+                process.terminate()
+        self._pool.shutdown(wait=kind is None, cancel_futures=True)
+        self._pool = None
+
+    def _start(self) -> None:
+        before = multiprocessing.active_children()
+        context = multiprocessing.get_context("spawn")
+        self._pool = ProcessPoolExecutor(self.workers, context, initializer=_settle)
+        for _ in range(self.workers):
+            self._pool.submit(_ready)
+        self._processes = tuple(set(multiprocessing.active_children()) - set(before))
 
     def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
         """Yield `function(task)` for each task, in order; the first failure stops the map.
@@ -96,15 +117,13 @@ class Local:
 
 @contextmanager
 def _deaf() -> Iterator[None]:
-    """Start processes that Ctrl-C does not reach from their first moment on."""
-    if current_thread() is not main_thread():  # only there may signals be set
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Start processes that Ctrl-C does not reach from their first moment on; here it waits."""
+    ensure_running()  # or it would be started within, and let signals through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def give_back() -> None:

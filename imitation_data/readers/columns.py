@@ -46,7 +46,8 @@ class Columns:
         tools: what tool messages do; see `imitation_data.readers.roles`.
         prompt: column with the user's turn.
         answer: column with the assistant's turn.
-        input: column with text that follows the prompt after an empty line; may be missing.
+        input: column with text that follows the prompt after an empty line; may be blank, or
+            missing.
         system: column with the system's turn; may be missing from rows.
         origin: column with the record's own key; without one it is the digest of the row.
         teacher: column with the model's name; may be missing from rows.
@@ -68,7 +69,7 @@ class Columns:
     strip_suffix: str = ""
     keep: tuple[str, ...] = ()
 
-    REVISION: ClassVar[int] = 1
+    REVISION: ClassVar[int] = 2
     LIBRARIES: ClassVar[tuple[str, ...]] = ()
     SUFFIXES: ClassVar[tuple[str, ...]] = (*raw.SUFFIXES, *csv_rows.SUFFIXES)
     TOGETHER: ClassVar[bool] = False
@@ -123,7 +124,8 @@ class Columns:
 
     def _add_pair(self, row: Row, turns: Turns) -> None:
         prompt = _text(row, self.prompt, turns)
-        if self.input and value_at(row, self.input) is not None:
+        given = value_at(row, self.input) if self.input else None
+        if given is not None and not (isinstance(given, str) and not given.strip()):
             prompt = f"{prompt}\n\n{_text(row, self.input, turns)}"
         answer = _text(row, self.answer, turns)
         if self.strip_suffix and answer.endswith(self.strip_suffix):

@@ -28,6 +28,7 @@ _PIECE = 1 << 16  # bytes; what a damaged archive may take with it just before t
 _OPENING = (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError)
 _READING = (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, ValueError)
 _DATASETS_OWN = {"state.json", "dataset_info.json", "dataset_dict.json"}
+_HUBS_OWN = {"dataset_infos.json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +186,7 @@ def find_files(
                     found += _expand(file, name, suffixes, named=True)
             if not found:
                 wrong = "no such file or folder" if root == path.parent else "matches no file"
+                wrong = "neither a file nor a folder" if path.exists() else wrong
                 raise SourceError(f"{path}: {wrong}")
     except (OSError, ValueError) as error:  # a name with a NUL, a link that points to itself
         raise SourceError(f"{path}: cannot be looked through ({_words(error)})") from error
@@ -216,8 +218,11 @@ def _walk(folder: Path) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
         saved = any(name.endswith(".arrow") for name in names) or "dataset_dict.json" in names
         for name in names:
-            if not name.startswith(".") and not (saved and name in _DATASETS_OWN):
-                yield Path(parent, name)
+            own = name in _HUBS_OWN or (saved and name in _DATASETS_OWN)
+            path = Path(parent, name)
+            # A pipe would be waited for; a link that leads nowhere is reported when it is opened.
+            if not name.startswith(".") and not own and (path.is_file() or not path.exists()):
+                yield path
 
 
 def _refuse(error: OSError) -> None:

@@ -84,10 +84,11 @@ class Store:
         return sorted(name for name in found if not name.startswith(".") and self.versions(name))
 
     def versions(self, name: str) -> list[StoredVersion]:
-        """All versions of a dataset, oldest first."""
+        """All versions of a dataset, oldest first; a path is no name and has none."""
         folder = self.root / name
+        named = folder.name == name != ".."
         found = []
-        for path in folder.iterdir() if folder.is_dir() else ():
+        for path in folder.iterdir() if named and folder.is_dir() else ():
             version = Version.parse(path.name) if path.name.startswith("v") else None
             if version and (path / MANIFEST).is_file():
                 found.append(StoredVersion(name, version, path))
@@ -116,7 +117,8 @@ class Store:
         near = get_close_matches(name, names, n=1)
         if near:
             return f"; did you mean {near[0]!r}?"
-        return f"; it holds {', '.join(names)}" if names else ", which is empty"
+        there = ", which is empty" if self.root.is_dir() else ", which is not there"
+        return f"; it holds {', '.join(names)}" if names else there
 
     @contextmanager
     def locked(self, name: str) -> Iterator[Path]:
