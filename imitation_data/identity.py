@@ -68,8 +68,7 @@ def identity(table: pa.Table, source: int | Sequence[str]) -> Identity:
     else:
         places = {name: place for place, name in enumerate(source)}
         sources = np.array([places[name] for name in table.column("source").to_pylist()], np.int16)
-    ids = np.frombuffer(bytes.fromhex("".join(table.column("id").to_pylist())), ">u8")
-    halves = ids.reshape(count, 2).astype(np.uint64)
+    halves = ids_of(table).view(">u8").reshape(count, 2).astype(np.uint64)
     names = zip(table.column("source").to_pylist(), table.column("origin").to_pylist(), strict=True)
     origins = [xxhash.xxh3_64_intdigest(f"{name}/{origin}".encode()) for name, origin in names]
     return Identity(
@@ -80,6 +79,12 @@ def identity(table: pa.Table, source: int | Sequence[str]) -> Identity:
         table.column("part").to_numpy().astype(np.int32),
         characters(table),
     )
+
+
+def ids_of(table: pa.Table) -> NDArray[np.bytes_]:
+    """Read the `id` column: 16 bytes a row."""
+    digits = "".join(table.column("id").to_pylist())
+    return np.frombuffer(bytes.fromhex(digits), "S16")
 
 
 def characters(table: pa.Table) -> NDArray[np.int32]:

@@ -5,9 +5,11 @@ at rows take any dataset without one.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
+from random import Random
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,7 +20,7 @@ from imitation_data.readers import READERS, BadRecord, Reader, SourceFile, find_
 from imitation_data.readers.hub import fetch
 from imitation_data.readers.quoting import kind, names_of
 from imitation_data.readers.raw import read_raw
-from imitation_data.versions.store import MANIFEST, Store
+from imitation_data.versions.store import MANIFEST, Store, split_of
 
 BATCH = 4096  # rows
 HEAD = 1 << 16  # bytes in which a channel of Discord says that it is one
@@ -52,7 +54,6 @@ FORMS: tuple[tuple[tuple[str, ...], str, Mapping[str, str]], ...] = (
         for answer in ("completion", "response", "answer")
     ),
 )
-OWN = "rows of this project"
 _NEEDED = ("messages", "source", "origin", "part")
 _DEFAULTS = {"license": "", "meta": "{}"}
 _READ = SCHEMA.remove(SCHEMA.get_field_index("id"))  # it follows from the messages
@@ -117,7 +118,7 @@ def open_input(reference: str, store: Store) -> Input:
     if store.versions(name) and not (path.exists() and name != reference):
         return _told(store.find(reference).path / "data", name)
     if reference and path.exists():
-        return _told(_data_of(path), path.name)
+        return _told(_data_of(path), path.absolute().name)
     match = _ON_THE_HUB.fullmatch(reference)
     if match and not reference.startswith((".", "~")) and not _looks_like_a_file(path):
         folder, _ = fetch(match[1], match[2] or "main")
@@ -149,17 +150,18 @@ def _data_of(path: Path) -> Path:
 
 
 def _told(path: Path, name: str) -> Input:
-    found = Input(name)
+    found, problems = Input(name), []
     for file in find_files(path, READERS["columns"].SUFFIXES):
         try:
             reader = _reader_of(file)
         except SourceError as error:
-            found.left_out.append(str(error))
+            problems.append(str(error))
         else:
             found.add(reader, file)
     if not found.forms:
-        more = f" (and {len(found.left_out) - 1:,} more files)" if found.left_out[1:] else ""
-        raise SourceError(found.left_out[0] + more)
+        more = f" (and {len(problems) - 1:,} more files)" if problems[1:] else ""
+        raise SourceError(problems[0] + more)
+    found.left_out.extend(problem.partition("; ")[0] for problem in problems)
     return found
 
 
@@ -206,13 +208,13 @@ def _is_own(file: SourceFile) -> bool:
 
 def _own_rows(file: SourceFile) -> Iterator[tuple[str, Conversation]]:
     """Rows of a file of ours, or of one that another tool wrote of it."""
-    split = file.path.name.split("-", 1)[0] if "-" in file.path.name else ""
+    split = split_of(file.path)
     try:
         with pq.ParquetFile(file.path) as parquet:
             for batch in parquet.iter_batches(BATCH):
                 yield from ((split, row) for row in from_batch(_in_our_order(batch)))
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-        raise SourceError(f"{file.name}: not readable as {OWN} ({error})") from error
+        raise SourceError(f"{file.name}: not readable as rows of this project ({error})") from error
 
 
 def _in_our_order(batch: pa.RecordBatch) -> pa.Table:
@@ -223,3 +225,28 @@ def _in_our_order(batch: pa.RecordBatch) -> pa.Table:
         for one in _READ
     ]
     return pa.table(columns, _READ.names).cast(_READ)
+
+
+def sample(
+    rows: Iterable[tuple[str, Conversation]], count: int, seed: int
+) -> tuple[list[tuple[str, Conversation]], int]:
+    """Draw rows at random in one pass (Vitter 1985, algorithm R); they keep their order.
+
+    Args:
+        rows: each with its split.
+        count: how many; all rows when there are fewer.
+        seed: equal seeds draw equal rows.
+
+    Returns:
+        The rows drawn, and how many there were.
+    """
+    draw = Random(f"{seed}/sample")
+    drawn: list[tuple[int, tuple[str, Conversation]]] = []
+    total = 0
+    for row in rows:
+        if total < count:
+            drawn.append((total, row))
+        elif (place := draw.randrange(total + 1)) < count:
+            drawn[place] = (total, row)
+        total += 1
+    return [row for _, row in sorted(drawn, key=itemgetter(0))], total

@@ -199,10 +199,10 @@ class _Run:
         units = [unit for reading in readings for unit in reading.units]
         results: list[dict[str, object]] = []
         rows = 0
-        for unit, result in zip(units, self.engine.map(read_unit, units), strict=True):
+        for result in self.engine.map(read_unit, units):
             results.append(result)
             rows += Books.from_json(result["books"]).rows_out
-            self.progress(f"read ({unit.source})", len(results), len(units), rows)
+            self.progress("read", len(results), len(units), rows)
         left = iter(results)
         for reading in readings:
             self._take(state, reading, list(islice(left, len(reading.units))))

@@ -16,7 +16,7 @@ from imitation_data.stages.read import Unit
 from imitation_data.stages.shards import CHARACTERS, ROWS, Shard, read_table
 from imitation_data.stages.stage import digest, library_versions
 
-READ_REVISION = 1
+READ_REVISION = 2
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def test_build_prints_one_json_object(store):
 
 def test_progress_is_plain_lines_when_nobody_watches(store, tmp_path):
     done = run("build", store.parent, "--store", tmp_path, "--workers", 1)
-    assert "read (one): 22 rows\n" in done.stderr
+    assert "read: 22 rows\n" in done.stderr
     assert "\x1b" not in done.stderr + done.stdout
     assert "trial@1.0.0 written: 22 read = 21 kept + 1 dropped" in done.stdout
     assert run("build", store.parent, "--store", tmp_path, "--quiet").stderr == ""
@@ -76,10 +76,10 @@ def test_progress_is_bars_on_a_terminal(store, tmp_path):
     assert process.returncode == 0
     text = shown.decode()
     assert "\x1b[" in text
-    for label in ("read (one)", "exact_dedup", "split", "check"):
+    for label in ("read", "exact_dedup", "split", "check"):
         assert label in text
     assert "1/1" in text
-    assert "read (one): 22 rows" not in text
+    assert "read: 22 rows" not in text
     assert b"\x1b" not in out
     assert b"trial@1.0.0 written" in out
 
@@ -169,11 +169,16 @@ def test_an_output_that_cannot_be_written_is_no_traceback(store, tmp_path, words
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
+    if words[0] == "show":
+        assert ("standard output cannot be written" in done.stderr) == (redirect == "/dev/full")
 
 
-@pytest.mark.parametrize("moment", [0.1, 0.17, 0.3, 0.9])
-def test_ctrl_c_while_workers_start(store, tmp_path, moment):
-    """Also twice, as people do: 130, no traceback, and nothing left running."""
+@pytest.mark.parametrize(
+    ("sent", "moment"),
+    [*((signal.SIGINT, one) for one in (0.1, 0.17, 0.3, 0.9)), (signal.SIGTERM, 0.3)],
+)
+def test_a_build_told_to_end_while_it_starts(store, tmp_path, sent, moment):
+    """Ctrl-C, also twice, as people do: 130, no traceback, and it ends."""
     command = [sys.executable, "-m", "imitation_data", "build", str(store.parent), "--workers", "4"]
     process = subprocess.Popen(
         [*command, "--store", str(tmp_path)],
@@ -183,12 +188,12 @@ def test_ctrl_c_while_workers_start(store, tmp_path, moment):
         start_new_session=True,
     )
     time.sleep(moment)
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, sent)
     time.sleep(0.1)
     with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, sent)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 128 + sent
     assert "Traceback" not in errors
 
 

@@ -13,9 +13,8 @@ from datasets import Dataset, DatasetDict
 
 from imitation_data.conversation import to_batch
 from imitation_data.errors import SourceError, StoreError
-from imitation_data.inputs import FORMS, open_input
+from imitation_data.inputs import FORMS, open_input, sample
 from imitation_data.readers import READERS
-from imitation_data.stored import sample
 from imitation_data.versions.store import Store
 from tests.conftest import row
 from tests.contract.reader_samples import SAMPLES

@@ -45,7 +45,9 @@ def main() -> None:
     except BrokenPipeError:
         code = _tell("", [], "", 1)  # nobody reads on
     except OSError as error:
-        code = _tell("OSError", [str(error)], str(error), 1)
+        full = f"standard output cannot be written ({error.strerror}); send it elsewhere"
+        words = str(error) if error.filename else full  # only streams have no name
+        code = _tell("OSError", [words], words, 1)
     except Exception as error:
         if os.environ.get("IMITATION_TRACEBACK"):
             raise

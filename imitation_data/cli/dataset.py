@@ -63,7 +63,7 @@ def sample(
 ) -> None:
     """Print random rows."""
     from imitation_data.inputs import open_input  # noqa: PLC0415 - keeps --help fast
-    from imitation_data.stored import sample as draw  # noqa: PLC0415
+    from imitation_data.inputs import sample as draw  # noqa: PLC0415
 
     found = open_input(dataset, _store(store))
     rows, total = draw(found.rows(), count, seed)

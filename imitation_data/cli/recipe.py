@@ -10,6 +10,8 @@ import typer
 
 from imitation_data.cli.options import JsonOption, QuietOption, StoreOption, WorkersOption
 
+LOADED = ("imitation_data.stages.read", "imitation_data.stages.rows")  # by workers, at once
+
 RecipeArgument = Annotated[
     Path, typer.Argument(help="A recipe file, or a folder with recipe.yaml.")
 ]
@@ -30,7 +32,7 @@ def build(
     from imitation_data.engines.local import Local, cores  # noqa: PLC0415 - keeps --help fast
 
     paths = _paths(source)
-    with Local(workers or cores()) as engine:  # workers load their modules while we load ours
+    with Local(workers or cores(), LOADED) as engine:  # while we load our modules
         from imitation_data.cli.progress import Progress  # noqa: PLC0415
         from imitation_data.display import terminal  # noqa: PLC0415
         from imitation_data.recipe import load_recipe  # noqa: PLC0415

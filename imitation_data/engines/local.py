@@ -44,12 +44,14 @@ class Local:
 
     Args:
         workers: processes; 1 runs in this process.
+        modules: loaded by every worker as it starts.
 
     Use as a context manager; workers start on entering. They are spawned, not forked: arrow, polars
     and fork do not mix.
     """
 
     workers: int
+    modules: tuple[str, ...] = ()
     _pool: ProcessPoolExecutor | None = None
     _processes: tuple[BaseProcess, ...] = ()
 
@@ -82,7 +84,7 @@ class Local:
         context = multiprocessing.get_context("spawn")
         self._pool = ProcessPoolExecutor(self.workers, context, initializer=_settle)
         for _ in range(self.workers):
-            self._pool.submit(_ready)
+            self._pool.submit(_load, self.modules)
         self._processes = tuple(set(multiprocessing.active_children()) - set(before))
 
     def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
@@ -144,10 +146,10 @@ def _tidied(function: Callable[[Task], Result], task: Task) -> Result:
         give_back()
 
 
-def _ready() -> None:
-    """Load what every build needs; given to a pool, this makes a worker start."""
-    import_module("imitation_data.stages.rows")
-    import_module("imitation_data.stages.read")
+def _load(modules: tuple[str, ...]) -> None:
+    """Load modules; given to a pool, this makes a worker start."""
+    for name in modules:
+        import_module(name)
 
 
 def _settle() -> None:

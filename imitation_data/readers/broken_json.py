@@ -43,9 +43,11 @@ class Borders:
             self._pattern = re.compile(rf"\n(?=\{{)|\}}[ \t]*(?={opening})")
         elif "\n" in space:
             # Indented: the white space alone tells elements from what is inside them.
-            self._pattern = re.compile(rf",[ \t]*{re.escape(space)}(?={opening})")
+            line = re.escape(space)
+            self._pattern = re.compile(rf"(?:,[ \t]*{line}|{line},[ \t]*)(?={opening})")
         else:
-            self._pattern = re.compile(rf",[ \t]*(?={opening})")
+            # Right after the bracket, which tells nothing of the lines that follow.
+            self._pattern = re.compile(rf",[ \t\r\n]*(?={opening})")
 
     def after(self, text: str, start: int) -> int:
         """Return where the first record after `start` starts; the text's length if none does."""

@@ -23,12 +23,13 @@ from imitation_data.checks import (
     schema_failures,
 )
 from imitation_data.conversation import SCHEMA
+from imitation_data.identity import ids_of
 from imitation_data.ledger import Entry
 from imitation_data.report.facts import Facts, Tally, measure
 from imitation_data.report.summary import CheckResult
 from imitation_data.stages.shards import Shard, load, numbered, read_table, selection
 from imitation_data.stages.stage import whole_file
-from imitation_data.versions.semver import Pairs, ids_of, sorted_ids
+from imitation_data.versions.semver import Pairs, sorted_ids
 
 FILE_CHARACTERS = 32 << 20
 GROUP_ROWS, GROUP_BYTES = 8192, 16 << 20

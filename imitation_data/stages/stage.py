@@ -6,7 +6,7 @@ on at the first unfinished shard. Files are written beside their target and rena
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -49,11 +49,12 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         partial.replace(path)
     except OSError as error:
         raise BuildError(
-            f"{path}: cannot be written ({error.strerror}); make room or choose another --store, "
-            "then run again to resume"
+            f"{path}: cannot be written ({error.strerror or error}); make room or choose another "
+            "--store, then run again to resume"
         ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # what went wrong is told already
+            partial.unlink(missing_ok=True)
 
 
 def write_file(path: Path, content: bytes) -> None:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from imitation_data.conversation import SCHEMA
 from imitation_data.engines.local import Local
 from imitation_data.errors import BuildError, StoreError
+from imitation_data.identity import ids_of
 from imitation_data.ledger import Entry
 from imitation_data.options import brief_options
 from imitation_data.readers.files import checksum
@@ -36,7 +37,6 @@ from imitation_data.versions.semver import (
     Pairs,
     Version,
     fingerprint,
-    ids_of,
     row_bump,
     sorted_ids,
 )

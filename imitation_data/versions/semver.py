@@ -11,7 +11,6 @@ from hashlib import blake2b
 from typing import Literal
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 Bump = Literal["first", "major", "minor", "patch", "none"]
@@ -51,12 +50,6 @@ class Version:
         if bump == "patch":
             return Version(self.major, self.minor, self.patch + 1)
         return self
-
-
-def ids_of(table: pa.Table) -> NDArray[np.bytes_]:
-    """Read the `id` column: 16 bytes a row."""
-    digits = "".join(table.column("id").to_pylist())
-    return np.frombuffer(bytes.fromhex(digits), "S16")
 
 
 def sorted_ids(ids: NDArray[np.bytes_]) -> NDArray[np.void]:

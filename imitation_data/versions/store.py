@@ -6,6 +6,7 @@ store/.build/<name>/       what builds leave: working shards, dropped text, the 
 
 import fcntl
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,12 +20,19 @@ from imitation_data.errors import StoreError
 from imitation_data.versions.semver import Version
 
 MANIFEST = "manifest.json"
+_DATA_FILE = re.compile(r"(\w+)-\d{5}")
 FORMAT = 1
 
 
 def default_store() -> Path:
     """`$IMITATION_STORE`, else `./store`."""
     return Path(os.environ.get("IMITATION_STORE") or "store")
+
+
+def split_of(path: Path) -> str:
+    """The split that a data file of a version holds; "" for a file of another name."""
+    match = _DATA_FILE.match(path.name)
+    return match[1] if match else ""
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,7 @@ class StoredVersion:
         """Parquet files by split, in order."""
         files: dict[str, list[Path]] = {}
         for path in sorted((self.path / "data").glob("*.parquet")):
-            files.setdefault(path.name.split("-", 1)[0], []).append(path)
+            files.setdefault(split_of(path), []).append(path)
         return files
 
     def ledger_files(self) -> list[Path]:

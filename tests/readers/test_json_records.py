@@ -151,13 +151,16 @@ BROKEN = {
 
 @pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
 @pytest.mark.parametrize("block", [1 << 18, 50])
-@pytest.mark.parametrize("indent", [None, 2], ids=["compact", "indented"])
-def test_one_broken_element_costs_only_itself(tmp_path, monkeypatch, text, block, indent):
+@pytest.mark.parametrize(
+    "layout",
+    [("[", ", ", None), ("[\n  ", ",\n  ", 2), ("[", ",\n", None), ("[\n", "\n,", None)],
+    ids=["compact", "indented", "a line each", "a line each, comma first"],
+)
+def test_one_broken_element_costs_only_itself(tmp_path, monkeypatch, text, block, layout):
     """The elements before and after it are read; the bad one is located and described."""
+    opening, border, indent = layout
     monkeypatch.setattr(json_records, "BLOCK", block)
     good = json.dumps(GOOD, indent=indent).replace("\n", "\n  ")
-    border = ", " if indent is None else ",\n  "
-    opening = "[" if indent is None else "[\n  "
     found = read(tmp_path, opening + border.join([good, text, good, good]) + "\n]")
     assert values(found) == [GOOD, "BAD", GOOD, GOOD]
     assert found[1].where == "a.json, record 2"
