@@ -9,6 +9,7 @@ from tiktoken import list_encoding_names
 from imitation_data.checks import Check, LanguageShare, SourceShare, TokenRange
 from imitation_data.dataset_step import DatasetStep
 from imitation_data.dedup.exact import ExactDedup
+from imitation_data.dedup.near_step import NearDedup
 from imitation_data.options import nearest
 from imitation_data.recipe_parts import StepUse
 from imitation_data.rows.language import Language
@@ -49,7 +50,7 @@ def _encoding(encoding: str | None) -> list[str]:
 
 def _unknown_sources(use: StepUse, sources: Sequence[str]) -> list[str]:
     named = list(use.sources)
-    if isinstance(use.step, ExactDedup):
+    if isinstance(use.step, ExactDedup | NearDedup):
         named += use.step.priority
     if isinstance(use.step, Mix):
         named += use.step.shares

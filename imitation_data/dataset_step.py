@@ -1,19 +1,57 @@
 """The contract of a dataset step: it sees the whole set through narrow columns and decides.
 
-`key_texts` runs where the rows are, a shard at a time; `decide` runs once over everything. Neither
-sees the order in which workers finish, and the decision may not depend on the order of rows.
+A `KeyStep` gives texts to be hashed where the rows are, a shard at a time, and decides once over
+everything. A `TextStep` sketches texts where the rows are, and when it decides it can read them
+again. Neither sees the order in which workers finish, and the decision may not depend on the order
+of rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from imitation_data.conversation import Conversation
+from imitation_data.conversation import Conversation, to_batch
 from imitation_data.identity import Identity, Keys, identity_of, keys_of
 from imitation_data.ledger import Drop
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A few numbers about a decision, for the report.
+
+    Attributes:
+        title: what they say.
+        header: one word a column.
+        rows: one cell a column, as shown.
+        bars: one percentage a row, drawn beside it; may be empty.
+    """
+
+    title: str
+    header: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    bars: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two rows side by side: a row, another one, what was found and where they differ."""
+
+    row: int
+    other: int
+    found: str
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Pairs worth looking at, for the report."""
+
+    title: str
+    pairs: tuple[Pair, ...]
 
 
 @dataclass(frozen=True)
@@ -28,7 +66,10 @@ class Decision:
         found: one entry a row, or empty where there is nothing to say.
         split: int16, one a row: index into `splits`; None unless this step splits.
         splits: names of the splits.
+        evidence: the span of text each drop rests on, or empty; personal data is masked later.
         note: one line about the decision as a whole, for the report.
+        tables: numbers about it.
+        shown: pairs of rows worth looking at.
     """
 
     reason: str
@@ -38,12 +79,15 @@ class Decision:
     found: Sequence[str] = ()
     split: NDArray[np.int16] | None = None
     splits: tuple[str, ...] = ()
+    evidence: Sequence[str] = ()
     note: str = ""
+    tables: tuple[Table, ...] = ()
+    shown: tuple[Shown, ...] = ()
 
 
 @runtime_checkable
-class DatasetStep(Protocol):
-    """Decides over all rows at once; a frozen dataclass of named options.
+class KeyStep(Protocol):
+    """Decides over all rows at once by hashed texts; a frozen dataclass of named options.
 
     Attributes:
         REVISION: raised whenever the decision for some input changes.
@@ -75,6 +119,51 @@ class DatasetStep(Protocol):
         ...
 
 
+@runtime_checkable
+class TextStep(Protocol):
+    """Decides over all rows at once by what it makes of their texts.
+
+    Attributes:
+        REVISION, LIBRARIES: as `KeyStep` has them.
+    """
+
+    REVISION: ClassVar[int]
+    LIBRARIES: ClassVar[tuple[str, ...]]
+
+    def texts(self, table: pa.Table, /) -> pa.ChunkedArray:
+        """The text of each row under the conversation schema, null where there is none."""
+        ...
+
+    def sketch(self, table: pa.Table, /) -> dict[str, NDArray[Any]]:
+        """Narrow columns of these rows; the last axis is the row."""
+        ...
+
+    def match(
+        self,
+        rows: Identity,
+        sketches: Mapping[str, NDArray[Any]],
+        texts: Iterable[pa.ChunkedArray],
+        sources: Sequence[str],
+        threads: int,
+    ) -> Decision:
+        """Decide about every row.
+
+        Args:
+            rows: who they are; `rows.source` indexes `sources`.
+            sketches: the narrow columns of all rows.
+            texts: the texts of all rows, read anew each time they are gone through.
+            sources: names in the recipe's order.
+            threads: how many may be used; the decision does not depend on it.
+
+        Raises:
+            StepError: what was asked cannot be done with these rows.
+        """
+        ...
+
+
+DatasetStep = KeyStep | TextStep
+
+
 def apply_dataset_step(
     step: DatasetStep, rows: Sequence[Conversation], seed: str = "0"
 ) -> tuple[list[Conversation], list[tuple[Conversation, Drop]], Decision]:
@@ -83,9 +172,15 @@ def apply_dataset_step(
     Returns:
         The kept rows in their order, the dropped ones with the reason, and the decision itself.
     """
-    keys = keys_of([step.key_texts(row) for row in rows])
     sources = list(dict.fromkeys(row.source for row in rows))
-    decision = step.decide(identity_of(rows), keys, sources, seed)
+    who = identity_of(rows)
+    if isinstance(step, KeyStep):
+        keys = keys_of([step.key_texts(row) for row in rows])
+        decision = step.decide(who, keys, sources, seed)
+    else:
+        table = pa.Table.from_batches([to_batch(rows)])
+        texts = [step.texts(table)]
+        decision = step.match(who, step.sketch(table), texts, sources, 1)
     kept = [row for row, drop in zip(rows, decision.drop, strict=True) if not drop]
     dropped = [
         (rows[place], drop_of(decision, place, rows[decision.other[place]].key))
@@ -100,5 +195,6 @@ def drop_of(decision: Decision, place: int, other: str) -> Drop:
         decision.reason,
         found=decision.found[place] if decision.found else "",
         limit=decision.limit,
+        evidence=decision.evidence[place] if decision.evidence else "",
         other=other if decision.other[place] >= 0 else "",
     )

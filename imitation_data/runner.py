@@ -17,7 +17,7 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import cast
 
-from imitation_data.dataset_step import DatasetStep
+from imitation_data.dataset_step import DatasetStep, Table
 from imitation_data.engines.local import Local, cores, give_back
 from imitation_data.errors import BuildError, CheckError, StepError
 from imitation_data.recipe import Recipe, load_recipe
@@ -36,7 +36,7 @@ from imitation_data.stages.finish import (
 from imitation_data.stages.narrow import NarrowTask, narrow
 from imitation_data.stages.read import number_repeats, read_unit
 from imitation_data.stages.rows import RowsTask, run_rows
-from imitation_data.stages.select import ApplyTask, apply_decision, apply_tasks
+from imitation_data.stages.select import ApplyTask, apply_decision, apply_tasks, tables
 from imitation_data.stages.select import decide as decide_rows
 from imitation_data.stages.shards import Shard
 from imitation_data.stages.stage import digest, library_versions
@@ -87,6 +87,7 @@ class _State:
     files: dict[str, list[dict[str, object]]] = field(default_factory=dict)
     splits: tuple[str, ...] = ONE_SPLIT
     notes: dict[int, str] = field(default_factory=dict)
+    tables: dict[int, tuple[Table, ...]] = field(default_factory=dict)
     stages: list[str] = field(default_factory=list)
 
 
@@ -257,10 +258,13 @@ class _Run:
         books = state.books.setdefault(use.number, Books())
         if not narrowed:
             return
-        decision = decide_rows(use, narrowed, names, f"{self.recipe.seed}/{use.type}")
+        seed = f"{self.recipe.seed}/{use.type}"
+        threads = self.engine.workers
+        decision = decide_rows(use, narrowed, state.shards, names, seed, threads)
         books.seconds = time.perf_counter() - started
         state.splits = decision.splits or state.splits
         state.notes[use.number] = decision.note
+        state.tables[use.number] = tables(decision, state.shards)
         apply = apply_tasks(use, state.shards, decision, folder)
         self._apply(state, apply, books, folder, use.type)
         del decision, apply
@@ -347,6 +351,7 @@ class _Run:
             checks=checks,
             books=state.books,
             notes=state.notes,
+            tables=state.tables,
             sources=tuple(state.sources),
             files=state.files,
             ledgers=tuple(state.ledgers),

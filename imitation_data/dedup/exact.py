@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from imitation_data.conversation import Conversation
 from imitation_data.dataset_step import Decision
+from imitation_data.dedup.policy import policy_order, source_ranks
 from imitation_data.identity import Identity, Keys
 from imitation_data.normalize import Normalization, normalized
 
@@ -65,8 +66,7 @@ class ExactDedup:
         other = np.full(len(rows), -1, np.int64)
         if len(shared):
             members = np.unique(keys.row[shared])
-            rank = self._ranks(sources)
-            order = members[self._order(rows.take(members), rank)]
+            order = members[self._order(rows.take(members), sources)]
             _take_in_order(order, keys.row[shared], group[shared], other)
         return Decision(
             reason=f"duplicate_{self.level}",
@@ -75,14 +75,9 @@ class ExactDedup:
             other=other,
         )
 
-    def _ranks(self, sources: Sequence[str]) -> NDArray[np.int64]:
-        wanted = [*self.priority, *(name for name in sources if name not in self.priority)]
-        return np.array([wanted.index(name) for name in sources], np.int64)
-
-    def _order(self, rows: Identity, rank: NDArray[np.int64]) -> NDArray[np.int64]:
-        ties = (rows.part, rows.origin, rows.id_low, rows.id_high)
+    def _order(self, rows: Identity, sources: Sequence[str]) -> NDArray[np.int64]:
         length = (-rows.characters,) if self.keep == "longest" else ()
-        return np.lexsort((*ties, *length, rank[rows.source]))
+        return policy_order(rows, source_ranks(self.priority, sources), *length)
 
 
 def _whole(row: Conversation, form: Normalization) -> str:

@@ -21,6 +21,7 @@ _POINT = np.uint64(0x2545F4914F6CDD1D)  # odd; where the polynomial is taken
 _MIX_ONE = np.uint64(0xFF51AFD7ED558CCD)
 _MIX_TWO = np.uint64(0xC4CEB9FE1A85EC53)
 _EMPTY = np.uint32(0xFFFFFFFF)
+OPENING = 32  # tokens with which texts are said to begin alike
 _STEP = 4  # shingles at a time: minima are read and written once for all of them
 
 # XXH32 (Collet 2012): https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md
@@ -215,6 +216,18 @@ def _minima(
 
 
 @njit(nogil=True, cache=True)
+def _opening(work: Scratch, tokens: int) -> np.uint64:
+    value = _U64(0)
+    if tokens < OPENING:
+        return value
+    base = work.plain.ctypes.data
+    for place in range(OPENING):
+        start, stop = work.spans[place, 0], work.spans[place, 1]
+        value = value * _POINT + word_hash(base + start, stop - start)
+    return value | _U64(1)
+
+
+@njit(nogil=True, cache=True)
 def sign(
     text: NDArray[np.uint8],
     offsets: NDArray[np.int64],
@@ -222,6 +235,7 @@ def sign(
     hashing: Hashing,
     work: Scratch,
     counts: NDArray[np.int32],
+    openings: NDArray[np.uint64],
     signatures: NDArray[np.uint32],
 ) -> None:
     """Sign texts.
@@ -233,6 +247,7 @@ def sign(
         hashing: what with.
         work: scratch for the longest of them.
         counts: filled with their shingles, or IN_CONTEXT; int32, shape (n,).
+        openings: filled with a hash of their first OPENING tokens, 0 where there are fewer.
         signatures: filled; uint32, shape (n, permutations).
     """
     characters = (hashing.pages, hashing.entries)
@@ -242,6 +257,7 @@ def sign(
         if tokens == IN_CONTEXT:
             counts[row] = IN_CONTEXT
             continue
+        openings[row] = _opening(work, tokens)
         count = _mixed(work, tokens, hashing.size, hashing.text)
         counts[row] = count
         _minima(work.mixed, count, hashing.a, hashing.b, work.minima)

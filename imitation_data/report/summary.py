@@ -8,6 +8,7 @@ bytes.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from imitation_data.dataset_step import Table
 from imitation_data.ledger import Entry
 from imitation_data.report.facts import Facts
 
@@ -51,6 +52,7 @@ class StepCount:
         drops: rows dropped, by reason; sums to `dropped`.
         edits: edits made to rows that stay, by kind.
         examples: a few ledger entries of this step, evidence masked.
+        tables: what else the step has to say.
     """
 
     step: int
@@ -63,6 +65,7 @@ class StepCount:
     drops: Mapping[str, int] = field(default_factory=dict)
     edits: Mapping[str, int] = field(default_factory=dict)
     examples: tuple[Entry, ...] = ()
+    tables: tuple[Table, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

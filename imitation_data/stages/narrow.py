@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from io import BytesIO
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from imitation_data.conversation import Conversation, Message, messages_in
-from imitation_data.dataset_step import DatasetStep
-from imitation_data.identity import IDENTITY_COLUMNS, Identity, Keys, identity, keys_of
+from imitation_data.conversation import SCHEMA, Conversation, Message, messages_in
+from imitation_data.dataset_step import KeyStep, TextStep
+from imitation_data.identity import IDENTITY_COLUMNS, Identity, identity, keys_of
 from imitation_data.recipe_parts import StepUse
 from imitation_data.stages.shards import Shard, load
 from imitation_data.stages.stage import write_file
@@ -35,7 +35,8 @@ class NarrowTask:
 def narrow(task: NarrowTask) -> str:
     """Write the identity and keys of a shard's rows, unless they are there; return the path."""
     if not task.path.exists():
-        table = load(task.shard, IDENTITY_COLUMNS)
+        whole = isinstance(task.use.step, TextStep)
+        table = load(task.shard, SCHEMA.names if whole else IDENTITY_COLUMNS)
         write_narrow(task, table, messages_in(table))
     return str(task.path)
 
@@ -51,15 +52,18 @@ def write_narrow(
         messages: the same rows' turns.
     """
     who = identity(table, task.shard.source)
-    step = cast("DatasetStep", task.use.step)
-    keys = keys_of([step.key_texts(Conversation(turns)) for turns in messages])
+    step = cast("KeyStep | TextStep", task.use.step)
     arrays = {field.name: getattr(who, field.name) for field in fields(who)}
-    arrays |= {f"key_{field.name}": getattr(keys, field.name) for field in fields(keys)}
+    if isinstance(step, TextStep):
+        arrays |= {f"sketch_{name}": array for name, array in step.sketch(table).items()}
+    else:
+        keys = keys_of([step.key_texts(Conversation(turns)) for turns in messages])
+        arrays |= {f"key_{field.name}": getattr(keys, field.name) for field in fields(keys)}
     write_file(task.path, packed(arrays))
 
 
-def joined(narrowed: Sequence[str]) -> tuple[Identity, Keys]:
-    """Join the narrow columns of all shards, in row order."""
+def joined(narrowed: Sequence[str]) -> tuple[Identity, dict[str, NDArray[Any]]]:
+    """Join the narrow columns of all shards, in row order; those that are not identity by name."""
     columns: dict[str, list[NDArray[np.generic]]] = {}
     before = 0
     for path in narrowed:
@@ -70,10 +74,9 @@ def joined(narrowed: Sequence[str]) -> tuple[Identity, Keys]:
                     values = values + before
                 columns.setdefault(name, []).append(values)
             before += len(arrays["source"])
-    joined = {name: np.concatenate(columns.pop(name)) for name in list(columns)}
-    who = Identity(**{field.name: joined[field.name] for field in fields(Identity)})
-    keys = Keys(**{field.name: joined[f"key_{field.name}"] for field in fields(Keys)})
-    return who, keys
+    whole = {name: np.concatenate(columns.pop(name), axis=-1) for name in list(columns)}
+    who = Identity(**{field.name: whole.pop(field.name) for field in fields(Identity)})
+    return who, {name.partition("_")[2]: array for name, array in whole.items()}
 
 
 def packed(arrays: Mapping[str, NDArray[np.generic]]) -> bytes:

@@ -4,15 +4,17 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from imitation_data.conversation import SCHEMA, from_batch
-from imitation_data.dataset_step import DatasetStep, Decision, drop_of
+from imitation_data.dataset_step import Decision, KeyStep, Shown, Table, TextStep, drop_of
 from imitation_data.identity import Keys
 from imitation_data.recipe_parts import StepUse
+from imitation_data.rows.pii import mask
 from imitation_data.stages.books import Books, entry_of, write_ledger
 from imitation_data.stages.narrow import joined, packed
 from imitation_data.stages.rows import write_dropped
@@ -22,26 +24,102 @@ from imitation_data.stages.stage import done, mark_done, write_file
 ROW_COLUMNS = tuple(SCHEMA.names)
 
 
-def decide(use: StepUse, narrowed: Sequence[str], sources: Sequence[str], seed: str) -> Decision:
+@dataclass(frozen=True)
+class _Texts:
+    """The compared texts of the rows of some sources, read whenever asked for."""
+
+    step: TextStep
+    shards: Sequence[Shard]
+    wanted: frozenset[int]
+
+    def __iter__(self) -> Iterator[pa.ChunkedArray]:
+        for shard in self.shards:
+            if shard.source in self.wanted:
+                yield self.step.texts(load(shard, ("messages",)))
+
+
+def decide(  # noqa: PLR0913 - everything a decision rests on
+    use: StepUse,
+    narrowed: Sequence[str],
+    shards: Sequence[Shard],
+    sources: Sequence[str],
+    seed: str,
+    threads: int,
+) -> Decision:
     """Join the narrow columns and let the step decide; rows of other sources are left alone."""
-    who, keys = joined(narrowed)
-    step = cast("DatasetStep", use.step)
-    if not use.sources:
-        return step.decide(who, keys, sources, seed)
+    who, columns = joined(narrowed)
+    count, step = len(who), use.step
     wanted = [place for place, name in enumerate(sources) if name in use.sources]
     rows = np.flatnonzero(np.isin(who.source, wanted))
-    place = np.full(len(who), -1, np.int64)
+    if use.sources:
+        who, columns = who.take(rows), _of_rows(columns, rows, count)
+    if isinstance(step, TextStep):
+        texts = _Texts(step, shards, frozenset(wanted or range(len(sources))))
+        decision = step.match(who, columns, texts, sources, threads)
+    else:
+        decision = cast("KeyStep", step).decide(who, Keys(**columns), sources, seed)
+    return _placed(decision, rows, count) if use.sources else decision
+
+
+def _of_rows(
+    columns: Mapping[str, NDArray[Any]], rows: NDArray[np.int64], count: int
+) -> dict[str, NDArray[Any]]:
+    """The same narrow columns for some rows only."""
+    if "row" not in columns:
+        return {name: values[..., rows] for name, values in columns.items()}
+    place = np.full(count, -1, np.int64)
     place[rows] = np.arange(len(rows))
-    mine = place[keys.row] >= 0
-    some = Keys(place[keys.row[mine]], keys.high[mine], keys.low[mine])
-    decision = step.decide(who.take(rows), some, sources, seed)
-    drop, other = np.zeros(len(who), bool), np.full(len(who), -1, np.int64)
+    mine = place[columns["row"]] >= 0
+    return {
+        name: place[values[mine]] if name == "row" else values[mine]
+        for name, values in columns.items()
+    }
+
+
+def _placed(decision: Decision, rows: NDArray[np.int64], count: int) -> Decision:
+    """The decision about some rows as one about all."""
+    drop, other = np.zeros(count, bool), np.full(count, -1, np.int64)
     drop[rows] = decision.drop
     other[rows] = np.where(decision.other >= 0, rows[decision.other], -1)
-    found = [""] * len(who) if decision.found else ()
-    for row, words in zip(rows.tolist(), decision.found, strict=False):
-        cast("list[str]", found)[row] = words
-    return replace(decision, drop=drop, other=other, found=found)
+    words: list[tuple[str, ...] | list[str]] = []
+    for told in (decision.found, decision.evidence):
+        whole = [""] * count if told else ()
+        for row, one in zip(rows.tolist(), told, strict=False):
+            cast("list[str]", whole)[row] = one
+        words.append(whole)
+    shown = tuple(
+        Shown(
+            one.title,
+            tuple(
+                replace(pair, row=int(rows[pair.row]), other=int(rows[pair.other]))
+                for pair in one.pairs
+            ),
+        )
+        for one in decision.shown
+    )
+    return replace(decision, drop=drop, other=other, found=words[0], evidence=words[1], shown=shown)
+
+
+def tables(decision: Decision, shards: Sequence[Shard]) -> tuple[Table, ...]:
+    """What the report shows of a decision: its numbers, and pairs of rows by their keys."""
+    starts = np.cumsum([0, *(shard.rows for shard in shards)])
+    pairs = [pair for one in decision.shown for pair in one.pairs]
+    rows = {row for pair in pairs for row in (pair.row, pair.other)}
+    keys = _keys_of_rows(shards, starts, np.array(sorted(rows), np.int64))
+    header = ("Row", "Other row", "Found", "Difference: [row|other row]")
+    shown = [
+        Table(
+            one.title,
+            header,
+            [
+                (keys[pair.row], keys[pair.other], pair.found, mask(pair.evidence)[0])
+                for pair in one.pairs
+            ],
+        )
+        for one in decision.shown
+        if one.pairs
+    ]
+    return (*decision.tables, *shown)
 
 
 @dataclass(frozen=True)
@@ -73,6 +151,9 @@ def apply_tasks(
             drop=decision.drop[start:stop],
             other=decision.other[start:stop],
             found=decision.found[start:stop] if decision.found else (),
+            evidence=decision.evidence[start:stop] if decision.evidence else (),
+            tables=(),
+            shown=(),
             split=None if decision.split is None else decision.split[start:stop],
         )
         named = {row: keys[row] for row in mine.other[mine.other >= 0].tolist()}

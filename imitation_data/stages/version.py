@@ -1,7 +1,7 @@
 """From measured and checked rows to a version in the store: data, ledger, recipe, card, report."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from shutil import rmtree
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from imitation_data.conversation import SCHEMA
+from imitation_data.dataset_step import Table
 from imitation_data.engines.local import Local
 from imitation_data.errors import BuildError, StoreError
 from imitation_data.identity import ids_of
@@ -94,6 +95,7 @@ class Draft:
     checks: tuple[CheckResult, ...]
     books: Mapping[int, Books]
     notes: Mapping[int, str]
+    tables: Mapping[int, tuple[Table, ...]]
     sources: tuple[SourceFact, ...]
     files: Mapping[str, list[dict[str, object]]]
     ledgers: tuple[LedgerFile, ...]
@@ -201,7 +203,8 @@ def _summary(
         options = brief_options(use.step)
         note = draft.notes.get(use.number)
         words = f"{options}; {note}" if note else options
-        steps.append(_step_count(use.number, use.type, words, draft.books[use.number], examples))
+        step = _step_count(use.number, use.type, words, draft.books[use.number], examples)
+        steps.append(replace(step, tables=draft.tables.get(use.number, ())))
     return BuildSummary(
         name=recipe.name,
         version=str(number),
@@ -263,7 +266,7 @@ def known_limits(recipe: Recipe) -> tuple[str, ...]:
         ("language" not in types, "Languages were not detected."),
         ("pii" not in types, "Personal data was not masked."),
         ("exact_dedup" not in types, "Exact duplicates were not removed."),
-        (True, "Near-duplicates were not looked for."),
+        ("near_dedup" not in types, "Near-duplicates were not looked for."),
         (True, "Overlap with benchmarks was not looked for."),
         ("split" not in types, "All rows are in one split."),
     ]

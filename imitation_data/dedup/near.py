@@ -1,0 +1,364 @@
+"""Near-duplicates of any column of texts: proposed by MinHash bands, verified, decided in order.
+
+Signatures and band keys come first, then buckets; only texts that share a bucket with another have
+their shingle sets made, and only pairs whose exact Jaccard similarity reaches the threshold count.
+Texts of fewer tokens than a shingle has are duplicates only of texts that are equal under
+`imitation_data.normalize.normalized`.
+"""
+
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import xxhash
+from numpy.typing import NDArray
+
+from imitation_data.dedup.bands import Banding, banding
+from imitation_data.dedup.pairs import Candidates, connect, number_buckets, settle
+from imitation_data.dedup.shingling import Shingling, in_order
+from imitation_data.normalize import normalized
+
+_NOT_COMPARED = bytes(16)
+MEMORY = 1 << 30  # bytes of shingle sets; more of them lie in a file that is gone with the process
+
+
+@dataclass(frozen=True)
+class NearOptions:
+    """What counts as a near-duplicate, and how hard it is looked for.
+
+    Attributes:
+        threshold: the least Jaccard similarity of two shingle sets, above 0 and up to 1.
+        recall: wanted probability that a pair right at the threshold is compared at all.
+        most_compared: rows that one row is compared with; beyond that, those that share the most
+            buckets with it. The report says when it was reached.
+        shingling: how texts become sets.
+    """
+
+    threshold: float = 0.7
+    recall: float = 0.98
+    most_compared: int = 256
+    shingling: Shingling = field(default_factory=Shingling)
+
+    def __post_init__(self) -> None:
+        if self.most_compared < 1:
+            raise ValueError(f"most_compared is {self.most_compared}; expected 1 or more")
+        _ = self.banding
+
+    @property
+    def banding(self) -> Banding:
+        """The bands that follow from threshold and recall."""
+        return banding(self.threshold, self.recall, self.shingling.permutations)
+
+
+class Sketch(NamedTuple):
+    """The narrow columns of some texts; all that candidates are found by.
+
+    Attributes:
+        counts: shingles of each text, repeats counted; 0 for short texts; int32, (n,).
+        openings: hash of the first tokens, uint64, (n,).
+        keys: band keys, uint64, (bands, n).
+        equal: XXH3-128 of the normalised text of short ones; 0 for others and nulls; uint64, (2, n).
+    """
+
+    counts: NDArray[np.int32]
+    openings: NDArray[np.uint64]
+    keys: NDArray[np.uint64]
+    equal: NDArray[np.uint64]
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+
+def sketch(texts: pa.Array, options: NearOptions, threads: int = 1) -> Sketch:
+    """Sketch texts; nulls are not compared."""
+    bands = options.banding
+    signed = options.shingling.band_keys(texts, bands.bands, bands.rows, threads)
+    equal = np.zeros((2, len(texts)), np.uint64)
+    short = np.flatnonzero(signed.counts == 0)
+    if len(short):
+        some = texts.take(pa.array(short)).to_pylist()
+        halves = [_NOT_COMPARED if text is None else _digest(text) for text in some]
+        equal[:, short] = np.frombuffer(b"".join(halves), ">u8").reshape(-1, 2).T
+    return Sketch(
+        signed.counts, signed.openings, signed.values.astype(np.uint64, copy=False), equal
+    )
+
+
+def _digest(text: str) -> bytes:
+    return xxhash.xxh3_128_digest(normalized(text).encode())
+
+
+def joined(sketches: Sequence[Sketch]) -> Sketch:
+    """Put sketches one after the other."""
+    return Sketch(
+        np.concatenate([one.counts for one in sketches]),
+        np.concatenate([one.openings for one in sketches]),
+        np.concatenate([one.keys for one in sketches], axis=1),
+        np.concatenate([one.equal for one in sketches], axis=1),
+    )
+
+
+@dataclass(frozen=True)
+class Work:
+    """What it took.
+
+    Attributes:
+        candidates: texts that share a bucket with another.
+        compared: pairs whose similarity was computed.
+        capped: texts that had more to be compared with than `most_compared` allows.
+        passed_over: pairs not compared for that.
+        seconds: by stage. Never part of anything that is hashed.
+    """
+
+    candidates: int = 0
+    compared: int = 0
+    capped: int = 0
+    passed_over: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Matches:
+    """What was found about each of n texts.
+
+    Attributes:
+        options: what was asked.
+        other: the kept text that each removed one loses to, the first in policy order, or -1;
+            int64, (n,).
+        similarity: exact Jaccard similarity to it, 1.0 for equal short texts; float64, (n,).
+        short: texts of fewer tokens than a shingle has, bool, (n,).
+            False for nulls, which are not compared.
+        opening: the first kept text in policy order that begins alike, or -1; kept texts only.
+        cluster: the first text of the cluster each is in, itself when alone; int64, (n,).
+        work: what it took.
+    """
+
+    options: NearOptions
+    other: NDArray[np.int64]
+    similarity: NDArray[np.float64]
+    short: NDArray[np.bool_]
+    opening: NDArray[np.int64]
+    cluster: NDArray[np.int64]
+    work: Work
+    _state: "_State"
+
+    @property
+    def kept(self) -> NDArray[np.int64]:
+        """Indices of the texts that stay."""
+        return np.flatnonzero(self.other < 0)
+
+    @property
+    def removed(self) -> NDArray[np.int64]:
+        """Indices of the texts that go."""
+        return np.flatnonzero(self.other >= 0)
+
+    def closest_calls(self, count: int = 10) -> NDArray[np.int64]:
+        """Indices of the removals nearest the threshold: the ones to read first."""
+        gone = self.removed
+        order = np.lexsort((self._state.rank[gone], self.similarity[gone]))
+        return gone[order[:count]]
+
+    def rethreshold(self, threshold: float) -> "Matches":
+        """What would have been decided at a higher threshold; no text is read again.
+
+        Raises:
+            ValueError: the threshold is lower, and pairs below the first were not looked for.
+        """
+        if threshold < self.options.threshold:
+            raise ValueError(
+                f"threshold is {threshold}; these matches were looked for at "
+                f"{self.options.threshold}, so only that or more can be told"
+            )
+        options = replace(self.options, threshold=threshold)
+        return _settled(self._state, options, clusters=True)
+
+
+@dataclass(frozen=True)
+class _State:
+    """What decisions are made from: texts by rank, and the candidates among them."""
+
+    sketch: Sketch
+    order: NDArray[np.int64]
+    rank: NDArray[np.int64]
+    rows: NDArray[np.int64]  # of the candidates, in policy order
+    given: Candidates
+    fixed: NDArray[np.bool_]
+    seconds: dict[str, float]
+
+
+def policy_order(texts: Iterable[pa.Array]) -> NDArray[np.int64]:
+    """Longest text first, ties by the hash of the text, then by place; int64, (n,)."""
+    lengths, digests = [np.zeros(0, np.int64)], [b""]
+    for piece in texts:
+        full = piece.fill_null("") if piece.null_count else piece
+        lengths.append(pc.utf8_length(full).cast(pa.int64()).to_numpy(zero_copy_only=False))
+        digests += [xxhash.xxh3_64_digest(text.encode()) for text in full.to_pylist()]
+    length = np.concatenate(lengths)
+    digest = np.frombuffer(b"".join(digests), ">u8")
+    return np.lexsort((digest, -length)).astype(np.int64)
+
+
+def find(
+    texts: Iterable[pa.Array],
+    options: NearOptions | None = None,
+    *,
+    order: NDArray[np.int64] | None = None,
+    fixed: NDArray[np.bool_] | None = None,
+    threads: int = 1,
+) -> Matches:
+    """Find near-duplicates in a column.
+
+    Args:
+        texts: string arrays, the chunks of the column; gone through twice.
+        options: what counts.
+        order: indices of all texts, those that stay first before the others; longest first when
+            not given.
+        fixed: texts that stay whatever they are like; the order names them first.
+        threads: how many to use; the answer does not depend on it.
+    """
+    asked = options or NearOptions()
+    started = time.perf_counter()
+    sketches = [sketch(piece, asked, threads) for piece in texts]
+    empty = sketch(pa.array([], pa.string()), asked)
+    seconds = {"signatures": time.perf_counter() - started}
+    ranked = policy_order(texts) if order is None else order
+    return match(joined([empty, *sketches]), texts, asked, ranked, fixed, threads, seconds)
+
+
+def match(  # noqa: PLR0913 - what `find` has, after the sketch
+    narrow: Sketch,
+    texts: Iterable[pa.Array],
+    options: NearOptions,
+    order: NDArray[np.int64],
+    fixed: NDArray[np.bool_] | None = None,
+    threads: int = 1,
+    seconds: dict[str, float] | None = None,
+) -> Matches:
+    """Decide about texts that are sketched already; see `find`."""
+    taken = dict(seconds or {})
+    stays = np.zeros(len(narrow), bool) if fixed is None else fixed
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    started = time.perf_counter()
+    ids, count = _buckets(narrow.keys, threads)
+    shares = (ids >= 0).any(axis=0) if len(ids) else np.zeros(len(narrow), bool)
+    rows = order[shares[order]]
+    buckets = np.ascontiguousarray(ids[:, rows].T)
+    del ids
+    first = np.zeros(count + 1, np.int64)
+    np.cumsum(np.bincount(buckets[buckets >= 0], minlength=count), out=first[1:])
+    taken["bands"] = time.perf_counter() - started
+    started = time.perf_counter()
+    sets, starts, sizes = _sets(narrow.counts, shares, texts, options.shingling, threads)
+    given = Candidates(buckets, first, sets, starts[rows], sizes[rows], stays[rows])
+    taken["sets"] = time.perf_counter() - started
+    state = _State(narrow, order, rank, rows, given, stays, taken)
+    return _settled(state, options, clusters=True)
+
+
+def _buckets(keys: NDArray[np.uint64], threads: int) -> tuple[NDArray[np.int32], int]:
+    """Number the buckets of all bands that hold several texts."""
+    ids = np.empty(keys.shape, np.int32)
+
+    def one(band: int) -> int:
+        return int(number_buckets(keys[band], ids[band]))
+
+    found = in_order(one, range(len(keys)), threads)
+    before = 0
+    for band, count in enumerate(found):
+        np.add(ids[band], before, out=ids[band], where=ids[band] >= 0)
+        before += count
+    return ids, before
+
+
+def _sets(
+    counts: NDArray[np.int32],
+    wanted: NDArray[np.bool_],
+    texts: Iterable[pa.Array],
+    shingling: Shingling,
+    threads: int,
+) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int32]]:
+    """The shingle sets of some texts, where each begins, and its size."""
+    room = np.where(wanted, counts, 0).astype(np.int64)
+    ends = np.cumsum(room)
+    starts = np.where(wanted, ends - room, -1)
+    sizes = np.zeros(len(counts), np.int32)
+    total = int(ends[-1]) if len(ends) else 0
+    sets = _memory(total)
+    before = 0
+    for piece in texts:
+        some = slice(before, before + len(piece))
+        before += len(piece)
+        if wanted[some].any():
+            shingling.sets(piece, starts[some], sizes[some], sets, threads)
+    return sets, starts, sizes
+
+
+def _memory(count: int) -> NDArray[np.uint64]:
+    if 8 * count <= MEMORY:
+        return np.empty(count, np.uint64)
+    with tempfile.NamedTemporaryFile(prefix="imitation-sets-") as file:
+        return np.memmap(file, np.uint64, "w+", shape=(count,))
+
+
+def _settled(state: _State, options: NearOptions, *, clusters: bool) -> Matches:
+    """Decide at a threshold."""
+    taken = dict(state.seconds)
+    count, given, rows = len(state.sketch), state.given, state.rows
+    started = time.perf_counter()
+    lost = np.full(len(rows), -1, np.int64)
+    shared = np.zeros(len(rows), np.int32)
+    numbers = settle(given, options.threshold, options.most_compared, lost, shared)
+    other = np.full(count, -1, np.int64)
+    similarity = np.zeros(count)
+    gone = np.flatnonzero(lost >= 0)
+    other[rows[gone]] = rows[lost[gone]]
+    sizes = given.sizes[gone].astype(np.int64) + given.sizes[lost[gone]] - shared[gone]
+    similarity[rows[gone]] = shared[gone] / sizes
+    equal = _equal(state)
+    other = np.where(equal >= 0, equal, other)
+    similarity[equal >= 0] = 1.0
+    taken["verification"] = time.perf_counter() - started
+    started = time.perf_counter()
+    cluster = np.where(other >= 0, other, np.arange(count))
+    if clusters and len(rows):
+        roots, _ = connect(given, options.threshold, options.most_compared, lost, shared)
+        cluster[rows] = rows[roots]
+    taken["clusters"] = time.perf_counter() - started
+    opening = _openings(state, other)
+    short = (state.sketch.counts == 0) & state.sketch.equal.any(axis=0)
+    work = Work(len(rows), *(int(number) for number in numbers), taken)
+    return Matches(options, other, similarity, short, opening, cluster, work, state)
+
+
+def _equal(state: _State) -> NDArray[np.int64]:
+    """For each short text the first equal one in policy order, or -1."""
+    narrow = state.sketch
+    stated = (narrow.counts == 0) & narrow.equal.any(axis=0)
+    short = state.order[stated[state.order]]
+    found = np.full(len(narrow), -1, np.int64)
+    if len(short):
+        _, first, place = np.unique(
+            narrow.equal[:, short], axis=1, return_index=True, return_inverse=True
+        )
+        keeper = short[first[place.reshape(-1)]]
+        found[short] = np.where(keeper == short, -1, keeper)
+        found[state.fixed] = -1
+    return found
+
+
+def _openings(state: _State, other: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each kept text the first kept one in policy order that begins alike, or -1."""
+    openings = state.sketch.openings
+    rows = state.order[(openings[state.order] != 0) & (other[state.order] < 0)]
+    found = np.full(len(openings), -1, np.int64)
+    if len(rows):
+        _, first, place = np.unique(openings[rows], return_index=True, return_inverse=True)
+        keeper = rows[first[place.reshape(-1)]]
+        found[rows] = np.where(keeper == rows, -1, keeper)
+    return found
