@@ -13,6 +13,14 @@ On = Literal["conversation", "prompt", "user", "assistant"]
 # A turn begins with a control character that stands for its role: a border between tokens, and
 # short conversations are equal only where the same was said by the same.
 _MARKS = pa.array([chr(place + 1) for place in range(len(ROLES))])
+_SAID = tuple((chr(place + 1), f" {role}: ") for place, role in enumerate(ROLES))
+
+
+def readable(text: str) -> str:
+    """A compared text, or a piece of it, with roles in words."""
+    for mark, words in _SAID:
+        text = text.replace(mark, words)
+    return text
 
 
 def compared(messages: pa.Array | pa.ChunkedArray, on: On) -> pa.ChunkedArray:

@@ -1,9 +1,9 @@
 """MinHash signatures and exact shingle sets, straight from Arrow buffers.
 
-A shingle is n tokens in a row. Its 64-bit hash is a polynomial over its tokens' hashes, finalised as
-in MurmurHash3: equal shingles have equal hashes, and 64 bits keep different ones apart. Signatures
-use the `affine32` permutations of datasketch 2.0 (Broder 1997; ekzhu/datasketch#212) over 32 bits of
-it, or over XXH32 of the shingle's text: the latter are bit for bit what datasketch makes.
+A shingle is n tokens in a row. Its 64-bit hash is a polynomial over its tokens' hashes, finalised
+as in MurmurHash3: equal shingles have equal hashes, and 64 bits keep different ones apart.
+Signatures use the `affine32` permutations of datasketch 2.0 (Broder 1997; ekzhu/datasketch#212)
+over 32 bits of it, or over XXH32 of the shingle's text: the latter are bit for bit datasketch's.
 """
 
 from typing import NamedTuple
@@ -88,7 +88,7 @@ def scratch(longest: int, permutations: int) -> Scratch:
 
 def affine(permutations: int, seed: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
     """Draw the permutations h -> a * h + b mod 2^32 that datasketch draws: two uint32 arrays."""
-    draw = np.random.RandomState(seed)  # noqa: NPY002 - bit for bit what datasketch uses
+    draw = np.random.RandomState(seed)
     a = draw.randint(0, 1 << 31, permutations, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
     return a, draw.randint(0, 1 << 32, permutations, dtype=np.uint32)
 
@@ -322,7 +322,11 @@ def shingle_sets(
     """Write the set of shingles of some texts.
 
     Args:
-        text, offsets, normalized, hashing, work: as `sign` has them.
+        text: their bytes.
+        offsets: where each begins, and the last one ends; int64, shape (n + 1,).
+        normalized: whether they are in normal form.
+        hashing: what with.
+        work: scratch for the longest of them.
         starts: where each text's set begins in `sets`, or -1 for texts that are passed over.
         sizes: filled with the sizes of the sets, or IN_CONTEXT; int32, shape (n,).
         sets: filled.

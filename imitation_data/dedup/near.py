@@ -62,7 +62,7 @@ class Sketch(NamedTuple):
         counts: shingles of each text, repeats counted; 0 for short texts; int32, (n,).
         openings: hash of the first tokens, uint64, (n,).
         keys: band keys, uint64, (bands, n).
-        equal: XXH3-128 of the normalised text of short ones; 0 for others and nulls; uint64, (2, n).
+        equal: XXH3-128 of the normalised text of short ones, 0 for others; uint64, (2, n).
     """
 
     counts: NDArray[np.int32]
@@ -163,8 +163,12 @@ class Matches:
         order = np.lexsort((self._state.rank[gone], self.similarity[gone]))
         return gone[order[:count]]
 
-    def rethreshold(self, threshold: float) -> "Matches":
+    def rethreshold(self, threshold: float, *, clusters: bool = True) -> "Matches":
         """What would have been decided at a higher threshold; no text is read again.
+
+        Args:
+            threshold: the same, or higher.
+            clusters: whether to connect rows to clusters, too.
 
         Raises:
             ValueError: the threshold is lower, and pairs below the first were not looked for.
@@ -175,7 +179,7 @@ class Matches:
                 f"{self.options.threshold}, so only that or more can be told"
             )
         options = replace(self.options, threshold=threshold)
-        return _settled(self._state, options, clusters=True)
+        return _settled(self._state, options, clusters=clusters)
 
 
 @dataclass(frozen=True)
@@ -227,7 +231,8 @@ def find(
     empty = sketch(pa.array([], pa.string()), asked)
     seconds = {"signatures": time.perf_counter() - started}
     ranked = policy_order(texts) if order is None else order
-    return match(joined([empty, *sketches]), texts, asked, ranked, fixed, threads, seconds)
+    narrow = joined([empty, *sketches])
+    return match(narrow, texts, asked, ranked, fixed=fixed, threads=threads, seconds=seconds)
 
 
 def match(  # noqa: PLR0913 - what `find` has, after the sketch
@@ -235,6 +240,7 @@ def match(  # noqa: PLR0913 - what `find` has, after the sketch
     texts: Iterable[pa.Array],
     options: NearOptions,
     order: NDArray[np.int64],
+    *,
     fixed: NDArray[np.bool_] | None = None,
     threads: int = 1,
     seconds: dict[str, float] | None = None,
@@ -246,7 +252,7 @@ def match(  # noqa: PLR0913 - what `find` has, after the sketch
     rank[order] = np.arange(len(order))
     started = time.perf_counter()
     ids, count = _buckets(narrow.keys, threads)
-    shares = (ids >= 0).any(axis=0) if len(ids) else np.zeros(len(narrow), bool)
+    shares = np.asarray((ids >= 0).any(axis=0))
     rows = order[shares[order]]
     buckets = np.ascontiguousarray(ids[:, rows].T)
     del ids
@@ -332,7 +338,8 @@ def _settled(state: _State, options: NearOptions, *, clusters: bool) -> Matches:
     taken["clusters"] = time.perf_counter() - started
     opening = _openings(state, other)
     short = (state.sketch.counts == 0) & state.sketch.equal.any(axis=0)
-    work = Work(len(rows), *(int(number) for number in numbers), taken)
+    compared, capped, passed_over = map(int, numbers)
+    work = Work(len(rows), compared, capped, passed_over, taken)
     return Matches(options, other, similarity, short, opening, cluster, work, state)
 
 

@@ -1,4 +1,4 @@
-"""What a report says of near-duplicates: similarities, differences, curves, and pairs to look at."""
+"""What a report says of near-duplicates: how alike, where they differ, and what to look at."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -9,11 +9,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from imitation_data.dataset_step import Pair, Shown, Table
+from imitation_data.dedup.compared import readable
 from imitation_data.dedup.evidence import difference
 from imitation_data.dedup.near import Matches
 from imitation_data.dedup.short import alike
 
 CALLS = 10  # pairs shown of each kind
+FEW = 1000  # rows whose texts are read without looking at their size first
 GATHERED = 1 << 28  # bytes of text held at a time for evidence
 
 
@@ -70,7 +72,8 @@ class Findings:
         rows = [(f"{found.options.threshold:g}", f"{len(found.removed):,}")]
         for value in sorted(set(what_if)):
             if value > found.options.threshold:
-                rows.append((f"{value:g}", f"{len(found.rethreshold(value).removed):,}"))
+                gone = found.rethreshold(value, clusters=False).removed
+                rows.append((f"{value:g}", f"{len(gone):,}"))
         yield Table("Rows dropped at other thresholds", ("Threshold", "Dropped"), tuple(rows))
         sizes = np.bincount(found.cluster, minlength=1)
         kinds = (
@@ -85,10 +88,12 @@ class Findings:
         """The closest calls, texts that begin alike, and short texts that are alike."""
         found = self._found
         calls = found.closest_calls(CALLS)
-        words = {int(row): f"similarity {found.similarity[row]:.3f}" for row in calls}
-        yield self._pairs(
-            "Closest calls: dropped, nearest the threshold", calls, found.other, words
-        )
+        spans = self.evidence
+        pairs = [
+            Pair(row, int(found.other[row]), f"similarity {found.similarity[row]:.3f}", spans[row])
+            for row in calls.tolist()
+        ]
+        yield Shown("Closest calls: dropped, nearest the threshold", tuple(pairs))
         begin = self._order[found.opening[self._order] >= 0][:CALLS]
         yield self._pairs("Kept, though they begin alike", begin, found.opening, {})
         rows, other, similarity = alike(found, self._order, self._texts)
@@ -105,7 +110,7 @@ class Findings:
         other: NDArray[np.int64],
         words: Mapping[int, str],
     ) -> Shown:
-        spans = differences(rows, other, self._texts)
+        spans = differences(rows, other, self._texts) if len(rows) else []
         pairs = [
             Pair(row, int(other[row]), words.get(row, ""), spans[row]) for row in rows.tolist()
         ]
@@ -119,7 +124,7 @@ def differences(
     found = [""] * len(other)
     for some, known in gathered(rows, other, texts):
         for row in some.tolist():
-            found[row] = difference(known[row], known[int(other[row])])
+            found[row] = readable(difference(known[row], known[int(other[row])]))
     return found
 
 
@@ -127,7 +132,8 @@ def gathered(
     rows: NDArray[np.int64], other: NDArray[np.int64], texts: Iterable[pa.Array]
 ) -> Iterator[tuple[NDArray[np.int64], dict[int, str]]]:
     """Go through rows in groups, with the texts of each and of its other row at hand."""
-    if not len(rows):
+    if len(rows) <= FEW:
+        yield rows, taken(np.unique(np.concatenate([rows, other[rows]])), texts)
         return
     sizes = [pc.binary_length(piece).fill_null(0).to_numpy() for piece in texts]
     size = np.concatenate(sizes).astype(np.int64)

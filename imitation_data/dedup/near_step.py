@@ -10,7 +10,7 @@ import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from imitation_data.dataset_step import Decision, Pair, Shown, Table
+from imitation_data.dataset_step import Decision
 from imitation_data.dedup.bands import Scheme, banding, check_signature
 from imitation_data.dedup.compared import On, compared
 from imitation_data.dedup.policy import policy_order, source_ranks
@@ -152,7 +152,8 @@ class Pieces:
 def _values(table: pa.Table, by: str) -> NDArray[np.float64]:
     """A number of each row: the token count, or a key of `meta`; NaN where there is none."""
     if by == "tokens":
-        return table.column("tokens").cast(pa.float64()).fill_null(np.nan).to_numpy()
+        counted = table.column("tokens").cast(pa.float64()).fill_null(np.nan)
+        return np.asarray(counted.to_numpy(), np.float64)
     name = by.removeprefix("meta.")
     found = (orjson.loads(meta).get(name) for meta in table.column("meta").to_pylist())
     return np.array([number_of(value) for value in found], np.float64)

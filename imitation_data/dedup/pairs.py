@@ -296,7 +296,8 @@ def connect(
         given: all candidates.
         threshold: the least Jaccard similarity of a pair.
         most: rows of one bucket and of other clusters that a row is compared with.
-        other, shared: what `settle` found.
+        other: what `settle` found.
+        shared: what `settle` found.
 
     Returns:
         The lowest row of each row's cluster, int64; and how many pairs were compared.

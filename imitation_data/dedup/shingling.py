@@ -130,9 +130,9 @@ class Shingling:
 
         def work(piece: Buffers, rows: Rows, plain: bool) -> None:  # noqa: FBT001
             own = _desk(piece, len(hashing.a)).work
-            some = counts[rows], openings[rows], values[rows]
-            sign(*piece, plain, hashing, own, *some)
-            _put(rows, (counts, openings, values), some)
+            one, two, three = counts[rows], openings[rows], values[rows]
+            sign(*piece, plain, hashing, own, one, two, three)
+            _put(rows, (counts, openings, values), (one, two, three))
 
         _each_piece(texts, counts, work, threads)
         return Signed(counts, openings, values[:, : self.permutations])
@@ -153,12 +153,12 @@ class Shingling:
 
         def work(piece: Buffers, rows: Rows, plain: bool) -> None:  # noqa: FBT001
             desk = _desk(piece, len(hashing.a))
-            some = counts[rows], openings[rows]
-            values = desk.signatures[: len(some[0])]
-            sign(*piece, plain, hashing, desk.work, *some, values)
+            one, two = counts[rows], openings[rows]
+            values = desk.signatures[: len(one)]
+            sign(*piece, plain, hashing, desk.work, one, two, values)
             own = keys[:, rows]
-            band_keys(values, some[0], rows_a_band, own)
-            _put(rows, (counts, openings), some)
+            band_keys(values, one, rows_a_band, own)
+            _put(rows, (counts, openings), (one, two))
             if not isinstance(rows, slice):
                 keys[:, rows] = own
 

@@ -1,7 +1,9 @@
 """Vector instructions that numba does not offer by itself, written as LLVM IR of any target."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
@@ -15,30 +17,30 @@ def _all(value: int) -> ir.Constant:
     return ir.Constant(_VECTOR, [value] * LANES)
 
 
-def _mask(builder: ir.IRBuilder, flags: Any) -> Any:  # noqa: ANN401 - llvmlite is untyped
+def _mask(builder: ir.IRBuilder, flags: Any) -> Any:
     return builder.bitcast(flags, _WORD)
 
 
-def _pointer(builder: ir.IRBuilder, address: Any, kind: ir.Type) -> Any:  # noqa: ANN401
+def _pointer(builder: ir.IRBuilder, address: Any, kind: ir.Type) -> Any:
     return builder.inttoptr(address, kind.as_pointer())
 
 
-def _between(builder: ir.IRBuilder, value: Any, first: int, last: int) -> Any:  # noqa: ANN401
+def _between(builder: ir.IRBuilder, value: Any, first: int, last: int) -> Any:
     low = builder.sub(value, _all(first))
     return builder.icmp_unsigned("<=", low, _all(last - first))
 
 
 @intrinsic
-def lower_block(typingctx: Any, source: Any, target: Any) -> Any:  # noqa: ANN401, ARG001
+def _lower_block(typingctx: Any, source: Any, target: Any) -> Any:
     """Copy 64 bytes in lower case from one address to another.
 
     Returns:
         Three masks of 64 bits: bytes of words (letters and digits of ASCII), bytes that are tokens
         of their own (signs), bytes beyond ASCII.
     """
-    three = types.UniTuple(types.uint64, 3)
+    three = types.UniTuple(types.uint64, 3)  # type: ignore[no-untyped-call]
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ANN401
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         read = _pointer(builder, args[0], _VECTOR)
         text = builder.load(read, align=1)
         upper = _between(builder, text, ord("A"), ord("Z"))
@@ -59,34 +61,46 @@ def lower_block(typingctx: Any, source: Any, target: Any) -> Any:  # noqa: ANN40
     return three(source, target), generate
 
 
+lower_block = cast("Callable[[int, int], tuple[np.uint64, np.uint64, np.uint64]]", _lower_block)
+
+
 @intrinsic
-def load32(typingctx: Any, address: Any) -> Any:  # noqa: ANN401, ARG001
+def _load32(typingctx: Any, address: Any) -> Any:
     """Read 4 bytes at an address as a little-endian uint32."""
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ANN401, ARG001
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.load(_pointer(builder, args[0], ir.IntType(32)), align=1)
 
     return types.uint32(types.intp), generate
 
 
+load32 = cast("Callable[[int], np.uint32]", _load32)
+
+
 @intrinsic
-def load64(typingctx: Any, address: Any) -> Any:  # noqa: ANN401, ARG001
+def _load64(typingctx: Any, address: Any) -> Any:
     """Read 8 bytes at an address as a little-endian uint64."""
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ANN401, ARG001
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.load(_pointer(builder, args[0], _WORD), align=1)
 
     return types.uint64(types.intp), generate
 
 
+load64 = cast("Callable[[int], np.uint64]", _load64)
+
+
 @intrinsic
-def trailing_zeros(typingctx: Any, value: Any) -> Any:  # noqa: ANN401, ARG001
+def _trailing_zeros(typingctx: Any, value: Any) -> Any:
     """Count the zero bits below the lowest one bit of a uint64 that is not 0."""
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ANN401, ARG001
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
 
     return types.intp(types.uint64), generate
+
+
+trailing_zeros = cast("Callable[[np.uint64], int]", _trailing_zeros)
 
 
 PERMUTATIONS = 32  # taken together by `lower_minima`
@@ -94,7 +108,7 @@ _MINIMA = ir.VectorType(ir.IntType(32), PERMUTATIONS)
 
 
 @intrinsic
-def lower_minima(typingctx: Any, at: Any, a: Any, b: Any, hashes: Any) -> Any:  # noqa: ANN401, ARG001
+def _lower_minima(typingctx: Any, at: Any, a: Any, b: Any, hashes: Any) -> Any:
     """Lower 32 minima by a * h + b mod 2^32, for the four hashes at an address.
 
     Args:
@@ -103,7 +117,7 @@ def lower_minima(typingctx: Any, at: Any, a: Any, b: Any, hashes: Any) -> Any:  
         hashes: address of four uint32.
     """
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ANN401, ARG001
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         minima, times, plus = (_pointer(builder, one, _MINIMA) for one in args[:3])
         low = builder.load(minima, align=1)
         times, plus = builder.load(times, align=1), builder.load(plus, align=1)
@@ -121,3 +135,6 @@ def lower_minima(typingctx: Any, at: Any, a: Any, b: Any, hashes: Any) -> Any:  
         return context.get_dummy_value()
 
     return types.void(at, a, b, hashes), generate
+
+
+lower_minima = cast("Callable[[int, int, int, int], None]", _lower_minima)

@@ -1,7 +1,7 @@
 """From UTF-8 bytes to tokens, without a Python object a token.
 
-A token is a word (letters, digits and marks; case folded, NFKC), a sign such as `+`, an emoji, or one
-character of a script that is written without spaces. Everything else is a border.
+A token is a word (letters, digits and marks; case folded, NFKC), a sign such as `+`, an emoji, or
+one character of a script that is written without spaces. Everything else is a border.
 
 The kernels take addresses: text is read where Arrow has it.
 """
@@ -40,7 +40,7 @@ _CLASS = (1 << (CODE_SHIFT - CLASS_SHIFT)) - 1
 def word_hash(at: int, length: int) -> np.uint64:
     """Hash `length` >= 1 bytes at an address to 64 bits; 7 more bytes must be readable."""
     value = _SEED
-    while length > 8:  # noqa: PLR2004 - bytes of a uint64
+    while length > 8:
         value = (value ^ load64(at)) * _ONE
         value ^= value >> np.uint64(32)
         at += 8
@@ -163,11 +163,11 @@ def tokenize(
                 return IN_CONTEXT
             rank = own_rank
             kind = entry & _KIND
-            if kind != WORD and kind != NOTHING and word >= 0:
+            if kind not in (WORD, NOTHING) and word >= 0:
                 spans[count, 0], spans[count, 1] = word, out
                 count += 1
                 word = -1
-            if kind == WORD or kind == ALONE:
+            if kind in (WORD, ALONE):
                 start = out
                 out = _encode(entry >> CODE_SHIFT or code, plain, out)
                 if kind == WORD:

@@ -38,7 +38,7 @@ class _Texts:
                 yield self.step.texts(load(shard, ("messages",)))
 
 
-def decide(  # noqa: PLR0913 - everything a decision rests on
+def decide(
     use: StepUse,
     narrowed: Sequence[str],
     shards: Sequence[Shard],

@@ -18,6 +18,7 @@ import pytest
 
 from imitation_data.dataset_step import DatasetStep, apply_dataset_step
 from imitation_data.dedup.exact import ExactDedup
+from imitation_data.dedup.near_step import NearDedup
 from imitation_data.ledger import Drop, Kept, Outcome
 from imitation_data.readers import READERS, BadRecord, Record, read
 from imitation_data.recipe import DATASET_STEPS
@@ -36,6 +37,8 @@ DATASET_CASES: dict[str, DatasetStep] = {
     "exact_dedup": ExactDedup(),
     "exact_dedup first_user": ExactDedup("first_user", priority=("two",)),
     "exact_dedup any_query": ExactDedup("any_query", keep="smallest_id"),
+    "near_dedup": NearDedup(threshold=0.5),
+    "near_dedup prompt": NearDedup("prompt", 0.4, 2, priority=("two",), scheme="xxh32"),
     "sample": Sample(share=0.5),
     "mix": Mix({"one": 0.5, "two": 0.5}),
     "split": Split({"train": 0.5, "test": 0.5}, link="first_user"),
