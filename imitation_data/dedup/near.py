@@ -19,7 +19,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from imitation_data.dedup.bands import Banding, banding
-from imitation_data.dedup.pairs import Candidates, connect, number_buckets, settle
+from imitation_data.dedup.pairs import Candidates, connect, copy_sets, number_buckets, settle
 from imitation_data.dedup.shingling import Shingling, in_order
 from imitation_data.normalize import normalized
 
@@ -74,19 +74,44 @@ class Sketch(NamedTuple):
         return len(self.counts)
 
 
+@dataclass(frozen=True)
+class StoredSets:
+    """Shingle sets that were made before, in place of texts.
+
+    Attributes:
+        offsets: where each begins, and the last one ends; int64, (n + 1,).
+        shingles: uint64.
+    """
+
+    offsets: NDArray[np.int64]
+    shingles: NDArray[np.uint64]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+
+Texts = Iterable[pa.Array | StoredSets]
+
+
 def sketch(texts: pa.Array, options: NearOptions, threads: int = 1) -> Sketch:
     """Sketch texts; nulls are not compared."""
     bands = options.banding
     signed = options.shingling.band_keys(texts, bands.bands, bands.rows, threads)
+    equal = equal_keys(texts, signed.counts)
+    return Sketch(
+        signed.counts, signed.openings, signed.values.astype(np.uint64, copy=False), equal
+    )
+
+
+def equal_keys(texts: pa.Array, counts: NDArray[np.int32]) -> NDArray[np.uint64]:
+    """The column `equal` of a `Sketch`."""
     equal = np.zeros((2, len(texts)), np.uint64)
-    short = np.flatnonzero(signed.counts == 0)
+    short = np.flatnonzero(counts == 0)
     if len(short):
         some = texts.take(pa.array(short)).to_pylist()
         halves = [_NOT_COMPARED if text is None else _digest(text) for text in some]
         equal[:, short] = np.frombuffer(b"".join(halves), ">u8").reshape(-1, 2).T
-    return Sketch(
-        signed.counts, signed.openings, signed.values.astype(np.uint64, copy=False), equal
-    )
+    return equal
 
 
 def _digest(text: str) -> bytes:
@@ -237,7 +262,7 @@ def find(
 
 def match(  # noqa: PLR0913 - what `find` has, after the sketch
     narrow: Sketch,
-    texts: Iterable[pa.Array],
+    texts: Texts,
     options: NearOptions,
     order: NDArray[np.int64],
     *,
@@ -285,7 +310,7 @@ def _buckets(keys: NDArray[np.uint64], threads: int) -> tuple[NDArray[np.int32],
 def _sets(
     counts: NDArray[np.int32],
     wanted: NDArray[np.bool_],
-    texts: Iterable[pa.Array],
+    texts: Texts,
     shingling: Shingling,
     threads: int,
 ) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int32]]:
@@ -300,7 +325,9 @@ def _sets(
     for piece in texts:
         some = slice(before, before + len(piece))
         before += len(piece)
-        if wanted[some].any():
+        if isinstance(piece, StoredSets):
+            copy_sets(piece.offsets, piece.shingles, starts[some], sizes[some], sets)
+        elif wanted[some].any():
             shingling.sets(piece, starts[some], sizes[some], sets, threads)
     return sets, starts, sizes
 

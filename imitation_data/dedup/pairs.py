@@ -74,6 +74,22 @@ def number_buckets(keys: NDArray[np.uint64], ids: NDArray[np.int32]) -> int:
 
 
 @njit(nogil=True, cache=True)
+def copy_sets(
+    offsets: NDArray[np.int64],
+    shingles: NDArray[np.uint64],
+    starts: NDArray[np.int64],
+    sizes: NDArray[np.int32],
+    sets: NDArray[np.uint64],
+) -> None:
+    """Copy the shingle sets of some rows to where they are wanted; the others start at -1."""
+    for row in range(len(starts)):
+        if starts[row] >= 0:
+            size = offsets[row + 1] - offsets[row]
+            sizes[row] = size
+            sets[starts[row] : starts[row] + size] = shingles[offsets[row] : offsets[row] + size]
+
+
+@njit(nogil=True, cache=True)
 def _fill(slots: NDArray[np.int32], mine: NDArray[np.uint64]) -> np.uint64:
     """Put a set into a hash table; return the table's mask."""
     size = 16

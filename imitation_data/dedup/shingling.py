@@ -294,7 +294,16 @@ def buffers_of(texts: pa.Array) -> Buffers:
     wide = np.int64 if texts.type == pa.large_string() else np.int32
     _, offsets, data = texts.buffers()
     if not len(texts) or data is None or offsets is None:
-        return Buffers(np.zeros(1, np.uint8), np.zeros(len(texts) + 1, np.int64))
+        return Buffers(_NOTHING, _fixed(np.zeros(len(texts) + 1, np.int64)))
     bounds = np.frombuffer(offsets, wide)[texts.offset : texts.offset + len(texts) + 1]
-    text = np.frombuffer(data, np.uint8) if data.size else np.zeros(1, np.uint8)
-    return Buffers(text, bounds.astype(np.int64, copy=False))
+    text = np.frombuffer(data, np.uint8) if data.size else _NOTHING
+    return Buffers(text, _fixed(bounds.astype(np.int64, copy=False)))
+
+
+_NOTHING = np.frombuffer(b" ", np.uint8)
+
+
+def _fixed(array: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Arrow's own arrays cannot be written; for one kind of array, kernels are compiled once."""
+    array.flags.writeable = False
+    return array

@@ -1,0 +1,347 @@
+"""An index on disk: what is known already, so that new texts can be held against it.
+
+A folder: `index.json`, written last, names the segments and all that decides about the bits in
+them; each segment is one Arrow IPC file with a row a text. It holds ids, signatures and shingle
+sets, no text, and is good for any threshold.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import xxhash
+from numpy.typing import NDArray
+
+from imitation_data.dedup.minhash import band_keys
+from imitation_data.dedup.near import (
+    Matches,
+    NearOptions,
+    Sketch,
+    StoredSets,
+    equal_keys,
+    joined,
+    match,
+    policy_order,
+    sketch,
+)
+from imitation_data.dedup.shingling import Shingling
+from imitation_data.errors import StoreError
+
+FORMAT = 1
+MANIFEST = "index.json"
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Texts that were added together.
+
+    Attributes:
+        name: of the file; it is made from its contents.
+        rows: how many texts.
+        checksum: XXH3-128 of the file, 32 hex digits.
+    """
+
+    name: str
+    rows: int
+    checksum: str
+
+
+@dataclass(frozen=True)
+class Index:
+    """An index that was opened; adding and merging give a new value and change the folder."""
+
+    path: Path
+    shingling: Shingling
+    segments: tuple[Segment, ...] = ()
+
+    def __len__(self) -> int:
+        return sum(segment.rows for segment in self.segments)
+
+    @classmethod
+    def create(cls, path: str | Path, shingling: Shingling | None = None) -> "Index":
+        """Begin an index in a folder that is not there, or is empty.
+
+        Raises:
+            StoreError: something lies there already.
+        """
+        folder = Path(path)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise StoreError(f"{folder}: is there already; name a new folder for the index")
+        folder.mkdir(parents=True, exist_ok=True)
+        index = cls(folder, shingling or Shingling())
+        _write(index)
+        return index
+
+    @classmethod
+    def open(cls, path: str | Path, shingling: Shingling | None = None) -> "Index":
+        """Open an index.
+
+        Args:
+            path: its folder.
+            shingling: what it must have been made with; whatever it was when not given.
+
+        Raises:
+            StoreError: there is none, it is damaged, or it was made in another way.
+        """
+        folder = Path(path)
+        value = _manifest(folder)
+        made = dict(value["shingling"])
+        try:
+            fields = (made["ngram"], made["permutations"], made["seed"], made["scheme"])
+            own = Shingling(*fields)
+            segments = tuple(Segment(**one) for one in value["segments"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise _damaged(folder, f"{MANIFEST} does not have the form of an index") from error
+        for asked in (own, shingling or own):
+            _refuse_other(folder, made, asked.identity())
+        for segment in segments:
+            if not (folder / segment.name).is_file():
+                raise _damaged(folder, f"the segment {segment.name} is not there")
+        return cls(folder, own, segments)
+
+    def add(self, ids: Sequence[str], texts: Iterable[pa.Array], threads: int = 1) -> "Index":
+        """Add texts as one segment; none of them is held against the others.
+
+        Args:
+            ids: the user's own, one a text, all different.
+            texts: string arrays, the chunks of the column.
+            threads: how many to use.
+
+        Raises:
+            StoreError: an id repeats, or is in the index already.
+        """
+        _refuse_repeats(self.path, ids, self.ids())
+        pieces = [_rows(self.shingling, piece, threads) for piece in texts]
+        if not pieces:
+            return self
+        table = pa.concat_tables(pieces).combine_chunks()
+        if table.num_rows != len(ids):
+            raise ValueError(f"found {len(ids)} ids; expected {table.num_rows}, one a text")
+        table = table.add_column(0, "id", pa.array(ids, pa.large_string()))
+        return self._with(self._store(table))
+
+    def merge(self, other: "Index") -> "Index":
+        """Add all that another index holds.
+
+        Raises:
+            StoreError: it was made in another way, it is damaged, or both hold the same id.
+        """
+        _refuse_other(other.path, other.shingling.identity(), self.shingling.identity())
+        _refuse_repeats(other.path, other.ids(), self.ids())
+        copied = [self._store(table) for table in other.tables()]
+        return self._with(*copied)
+
+    def check(self) -> list[str]:
+        """Read everything and list what is wrong, as sentences."""
+        problems, seen = [], set[str]()
+        for segment in self.segments:
+            content = (self.path / segment.name).read_bytes()
+            if xxhash.xxh3_128_hexdigest(content) != segment.checksum:
+                problems.append(f"{segment.name}: its bytes are not those that were written")
+                continue
+            table = _read(self.path, segment)
+            ids = table.column("id").to_pylist()
+            repeated = len(ids) + len(seen) - len(seen.union(ids))
+            if table.num_rows != segment.rows:
+                problems.append(f"{segment.name}: found {table.num_rows} rows of {segment.rows}")
+            if repeated:
+                problems.append(f"{segment.name}: {repeated} ids stand in the index twice")
+            seen.update(ids)
+        known = {MANIFEST, *(segment.name for segment in self.segments)}
+        problems += [
+            f"{path.name}: belongs to no segment; left by an interrupted run, it can be deleted"
+            for path in sorted(self.path.iterdir())
+            if path.name not in known
+        ]
+        return problems
+
+    def ids(self) -> list[str]:
+        """The ids of all texts, in the order they came."""
+        return [name for table in self.tables() for name in table.column("id").to_pylist()]
+
+    def tables(self) -> Iterator[pa.Table]:
+        """The segments, memory-mapped.
+
+        Raises:
+            StoreError: one cannot be read, or is not what was written.
+        """
+        for segment in self.segments:
+            table = _read(self.path, segment)
+            if table.num_rows != segment.rows:
+                raise _damaged(self.path, f"{segment.name} has {table.num_rows} rows")
+            yield table
+
+    def compare(
+        self,
+        texts: Sequence[pa.Array],
+        options: NearOptions,
+        order: NDArray[np.int64] | None = None,
+        threads: int = 1,
+    ) -> Matches:
+        """Hold new texts against the index and each other; what is in the index stays.
+
+        Args:
+            texts: string arrays, gone through twice.
+            options: what counts; its shingling must be the index's.
+            order: of the new texts, those that stay first before the others; longest first when
+                not given.
+            threads: how many to use.
+
+        Returns:
+            Matches over the texts of the index and then the new ones.
+        """
+        _refuse_other(self.path, self.shingling.identity(), options.shingling.identity())
+        known = [_sketched(table, options) for table in self.tables()]
+        new = [sketch(piece, options, threads) for piece in texts]
+        empty = sketch(pa.array([], pa.string()), options)
+        before = len(self)
+        mine = policy_order(texts) if order is None else order
+        whole = np.concatenate([np.arange(before), before + mine]).astype(np.int64)
+        narrow = joined([empty, *known, *new])
+        fixed = np.arange(len(narrow)) < before
+        return match(narrow, _All(self, texts), options, whole, fixed=fixed, threads=threads)
+
+    def _store(self, table: pa.Table) -> Segment:
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
+        content = sink.getvalue()
+        checksum = xxhash.xxh3_128_hexdigest(content)
+        name = f"segment-{checksum[:16]}.arrow"
+        _replace(self.path / name, content)
+        return Segment(name, table.num_rows, checksum)
+
+    def _with(self, *segments: Segment) -> "Index":
+        index = replace(self, segments=(*self.segments, *segments))
+        _write(index)
+        return index
+
+
+@dataclass(frozen=True)
+class _All:
+    """The shingle sets of an index and then new texts, gone through as often as wanted."""
+
+    index: Index
+    texts: Sequence[pa.Array]
+
+    def __iter__(self) -> Iterator[pa.Array | StoredSets]:
+        for table in self.index.tables():
+            for batch in table.to_batches():
+                yield _stored(batch)
+        yield from self.texts
+
+
+def _stored(batch: pa.RecordBatch) -> StoredSets:
+    lists = batch.column("shingles")
+    return StoredSets(lists.offsets.to_numpy(), lists.values.to_numpy())
+
+
+def _sketched(table: pa.Table, options: NearOptions) -> Sketch:
+    """The sketch of texts whose signatures are known."""
+    bands, count = options.banding, table.num_rows
+    permutations = options.shingling.permutations
+    raw = table.column("signature").combine_chunks()
+    signatures = np.frombuffer(raw.buffers()[1], np.uint32)
+    signatures = signatures[raw.offset * permutations :][: count * permutations]
+    counts = table.column("count").to_numpy().astype(np.int32)
+    keys = np.zeros((bands.bands, count), np.uint64)
+    band_keys(signatures.reshape(count, permutations), counts, bands.rows, keys)
+    equal = np.stack([table.column("equal_high").to_numpy(), table.column("equal_low").to_numpy()])
+    return Sketch(counts, table.column("opening").to_numpy(), keys, equal)
+
+
+def _rows(shingling: Shingling, texts: pa.Array, threads: int) -> pa.Table:
+    """The rows of a segment, without their ids."""
+    signed = shingling.signatures(texts, threads)
+    equal = equal_keys(texts, signed.counts)
+    room = signed.counts.astype(np.int64)
+    starts = np.cumsum(room) - room
+    sizes = np.zeros(len(texts), np.int32)
+    sets = np.empty(int(room.sum()), np.uint64)
+    shingling.sets(texts, starts, sizes, sets, threads)
+    used = np.arange(len(sets)) - np.repeat(starts, room) < np.repeat(sizes, room)
+    offsets = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+    raw = pa.py_buffer(np.ascontiguousarray(signed.values).tobytes())
+    width = pa.binary(4 * shingling.permutations)
+    return pa.table(
+        {
+            "count": pa.array(signed.counts),
+            "opening": pa.array(signed.openings),
+            "equal_high": pa.array(equal[0]),
+            "equal_low": pa.array(equal[1]),
+            "signature": pa.Array.from_buffers(width, len(texts), [None, raw]),
+            "shingles": pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(sets[used])),
+        }
+    )
+
+
+def _write(index: Index) -> None:
+    """Write the manifest: what was added before it is there, or it is not."""
+    value = {
+        "format": FORMAT,
+        "shingling": index.shingling.identity(),
+        "segments": [
+            {"name": one.name, "rows": one.rows, "checksum": one.checksum} for one in index.segments
+        ],
+    }
+    _replace(index.path / MANIFEST, orjson.dumps(value, option=orjson.OPT_INDENT_2))
+
+
+def _read(folder: Path, segment: Segment) -> pa.Table:
+    try:
+        with pa.memory_map(str(folder / segment.name)) as source:
+            return pa.ipc.open_file(source).read_all()
+    except (OSError, pa.ArrowException) as error:
+        raise _damaged(folder, f"{segment.name} cannot be read ({error})") from error
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise StoreError(f"{folder}: is no index: it has no {MANIFEST}")
+    try:
+        value = orjson.loads(path.read_bytes())
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise _damaged(folder, f"{MANIFEST} cannot be read ({error})") from error
+    if not isinstance(value, dict) or not isinstance(value.get("shingling"), dict):
+        raise _damaged(folder, f"{MANIFEST} does not have the form of an index")
+    if value.get("format") != FORMAT:
+        raise StoreError(
+            f"{folder}: is an index of format {value.get('format')}; this program reads {FORMAT}"
+        )
+    return cast("dict[str, Any]", value)
+
+
+def _refuse_other(folder: Path, made: dict[str, object], asked: dict[str, object]) -> None:
+    apart = [name for name in asked if made.get(name) != asked[name]]
+    if apart:
+        words = "; ".join(f"{name} {made.get(name)!r}, not {asked[name]!r}" for name in apart)
+        raise StoreError(
+            f"{folder}: was made with {words}. Ask for the same, or make the index again"
+        )
+
+
+def _refuse_repeats(folder: Path, ids: Sequence[str], known: Sequence[str]) -> None:
+    seen = set(known)
+    for one in ids:
+        if one in seen:
+            raise StoreError(f"{folder}: the id {one!r} would stand in the index twice")
+        seen.add(one)
+
+
+def _damaged(folder: Path, what: str) -> StoreError:
+    return StoreError(f"{folder}: the index is damaged: {what}; make it again from its texts")
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write beside the target, then rename."""
+    partial = path.with_name(f".{path.name}.part")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be written ({error.strerror})") from error
