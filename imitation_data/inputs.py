@@ -91,7 +91,7 @@ class Input:
         """
         for reader, files in self.forms:
             if reader is None:
-                yield from (row for file in files for row in _own_rows(file))
+                yield from (row for file in files for row in own_rows(file))
                 continue
             for record in reader.read(files):
                 if isinstance(record, BadRecord):
@@ -100,7 +100,7 @@ class Input:
                     yield "", row._replace(source=self.name, origin=record.origin)
 
 
-def open_input(reference: str, store: Store) -> Input:
+def open_input(reference: str, store: Store, *, told: bool = True) -> Input:
     """Find what a reference names.
 
     Args:
@@ -108,6 +108,7 @@ def open_input(reference: str, store: Store) -> Input:
             folder that a reader knows, a saved `datasets` folder), or `org/name[@revision]` of the
             Hub; taken for the first of them that is there.
         store: looked into for names.
+        told: whether to tell what form each file has; else their records are taken as they are.
 
     Raises:
         StoreError: there is nothing of that name.
@@ -116,14 +117,14 @@ def open_input(reference: str, store: Store) -> Input:
     name = reference.partition("@")[0]
     path = Path(reference).expanduser()
     if store.versions(name) and not (path.exists() and name != reference):
-        return _told(store.find(reference).path / "data", name)
+        return _files(store.find(reference).path / "data", name, told)
     if reference and path.exists():
-        return _told(_data_of(path), path.absolute().name)
+        return _files(_data_of(path), path.absolute().name, told)
     match = _ON_THE_HUB.fullmatch(reference)
     if match and not reference.startswith((".", "~")) and not _looks_like_a_file(path):
         folder, _ = fetch(match[1], match[2] or "main")
         try:
-            return _told(folder, match[1])
+            return _files(folder, match[1], told)
         except SourceError as error:
             raise SourceError(str(error).replace(str(folder), reference)) from error
     if "/" in reference or _looks_like_a_file(path):
@@ -149,7 +150,9 @@ def _data_of(path: Path) -> Path:
     return path
 
 
-def _told(path: Path, name: str) -> Input:
+def _files(path: Path, name: str, told: bool) -> Input:  # noqa: FBT001 - of `open_input`
+    if not told:
+        return Input(name, [(None, list(find_files(path, READERS["columns"].SUFFIXES)))])
     found, problems = Input(name), []
     for file in find_files(path, READERS["columns"].SUFFIXES):
         try:
@@ -206,7 +209,7 @@ def _is_own(file: SourceFile) -> bool:
     return set(_NEEDED) <= set(schema.names)
 
 
-def _own_rows(file: SourceFile) -> Iterator[tuple[str, Conversation]]:
+def own_rows(file: SourceFile) -> Iterator[tuple[str, Conversation]]:
     """Rows of a file of ours, or of one that another tool wrote of it."""
     split = split_of(file.path)
     try:

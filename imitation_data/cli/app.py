@@ -9,7 +9,7 @@ from typing import NoReturn, TextIO
 import orjson
 import typer
 
-from imitation_data.cli import dataset, recipe
+from imitation_data.cli import dataset, dedup, recipe
 from imitation_data.errors import ImitationDataError, RecipeError
 
 app = typer.Typer(
@@ -24,6 +24,8 @@ app.command("check")(recipe.check)
 app.command("show")(dataset.show)
 app.command("sample")(dataset.sample)
 app.command("explain")(dataset.explain)
+app.command("dedup")(dedup.dedup)
+app.add_typer(dedup.index, name="index")
 
 
 class _Interrupted(BaseException):

@@ -23,7 +23,7 @@ def show(
     json: JsonOption = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Show what a version holds: rows, splits, sources, and what every step did."""
-    found = _store(store).find(dataset)
+    found = open_store(store).find(dataset)
     manifest: dict[str, Any] = found.manifest
     steps = manifest["steps"]
     if json:
@@ -37,21 +37,21 @@ def show(
     tokens = (
         f", {manifest['tokens']:,} tokens ({manifest['encoding']})" if manifest["tokens"] else ""
     )
-    _say(f"{found}  {found.path}")
-    _say(f"{manifest['rows']:,} rows{tokens}; fingerprint {manifest['fingerprint'][:16]}")
-    _say("splits: " + ", ".join(f"{name} {rows:,}" for name, rows in manifest["splits"].items()))
+    say(f"{found}  {found.path}")
+    say(f"{manifest['rows']:,} rows{tokens}; fingerprint {manifest['fingerprint'][:16]}")
+    say("splits: " + ", ".join(f"{name} {rows:,}" for name, rows in manifest["splits"].items()))
     for source in manifest["sources"]:
         license_ = source["license"] or "no licence"
         words = f"{source['records']:,} records, {source['bad']:,} bad, {license_}"
-        _say(f"source {source['name']} ({source['reader']}): {words}")
-    _say(f"{'step':<24}{'in':>10}{'created':>10}{'dropped':>10}{'out':>10}")
+        say(f"source {source['name']} ({source['reader']}): {words}")
+    say(f"{'step':<24}{'in':>10}{'created':>10}{'dropped':>10}{'out':>10}")
     for step in steps:
         label = f"{step['step']} {step['name']}"
         counts = (step[key] for key in ("rows_in", "created", "dropped", "rows_out"))
-        _say(f"{label:<24}" + "".join(f"{count:>10,}" for count in counts))
+        say(f"{label:<24}" + "".join(f"{count:>10,}" for count in counts))
         for reason, count in {**step["drops"], **step["edits"]}.items():
             kind = "drop" if reason in step["drops"] else "edit"
-            _say(f"    {kind} {reason}: {count:,}")
+            say(f"    {kind} {reason}: {count:,}")
 
 
 def sample(
@@ -65,7 +65,7 @@ def sample(
     from imitation_data.inputs import open_input  # noqa: PLC0415 - keeps --help fast
     from imitation_data.inputs import sample as draw  # noqa: PLC0415
 
-    found = open_input(dataset, _store(store))
+    found = open_input(dataset, open_store(store))
     rows, total = draw(found.rows(), count, seed)
     if json:
         plain = [_plain(row) | {"split": split} for split, row in rows]
@@ -74,7 +74,7 @@ def sample(
         typer.echo(orjson.dumps(books | more).decode())
         return
     for words in found.left_out:
-        _say(f"left out: {words}", err=True)
+        say(f"left out: {words}", err=True)
     for split, row in rows:
         _print_row(split, row)
 
@@ -94,7 +94,7 @@ def explain(
 
     from imitation_data.explanation import explain as find  # noqa: PLC0415 - keeps --help fast
 
-    stories = find(what, dataset, _store(store).root)
+    stories = find(what, dataset, open_store(store).root)
     if json:
         plain = [
             {
@@ -114,16 +114,16 @@ def explain(
 
 
 def _print_story(story: "Explanation") -> None:
-    _say(f"{story.version}: record {story.source}/{story.origin}")
+    say(f"{story.version}: record {story.source}/{story.origin}")
     for entry in story.entries:
-        _say(f"  step {entry.step} {entry.name}: {_sentence(entry)}")
+        say(f"  step {entry.step} {entry.name}: {_sentence(entry)}")
     if not story.entries:
-        _say("  no step dropped or edited it")
+        say("  no step dropped or edited it")
     for step, row in story.dropped:
-        _say(f"  part {row.part}, as it was when step {step} dropped it:")
+        say(f"  part {row.part}, as it was when step {step} dropped it:")
         _print_row("", row)
     for split, row in story.rows:
-        _say(f"  part {row.part} is in the version:")
+        say(f"  part {row.part} is in the version:")
         _print_row(split, row)
 
 
@@ -150,12 +150,12 @@ def _print_row(split: str, row: "Conversation") -> None:
     facts = [split, row.key, row.language or "", row.teacher or "", row.license]
     if row.tokens is not None:
         facts.append(f"{row.tokens:,} tokens")
-    _say(f"── {row.id}  " + " · ".join(fact for fact in facts if fact))
+    say(f"── {row.id}  " + " · ".join(fact for fact in facts if fact))
     for role, text in row.messages:
-        _say(f"{role}:")
+        say(f"{role}:")
         for line in text.split("\n"):
-            _say(f"    {line}")
-    _say("")
+            say(f"    {line}")
+    say("")
 
 
 def _plain(row: "Conversation") -> dict[str, object]:
@@ -172,13 +172,13 @@ def _dropped(steps: list[dict[str, Any]]) -> dict[str, int]:
     return found
 
 
-def _say(text: str, *, err: bool = False) -> None:
+def say(text: str, *, err: bool = False) -> None:
     from imitation_data.display import terminal  # noqa: PLC0415 - keeps --help fast
 
     typer.echo(terminal(text, line=True), err=err)
 
 
-def _store(path: object) -> "Store":
+def open_store(path: object) -> "Store":
     from pathlib import Path  # noqa: PLC0415
 
     from imitation_data.versions.store import Store, default_store  # noqa: PLC0415

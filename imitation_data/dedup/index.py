@@ -177,7 +177,7 @@ class Index:
 
     def compare(
         self,
-        texts: Sequence[pa.Array],
+        texts: Iterable[pa.Array],
         options: NearOptions,
         order: NDArray[np.int64] | None = None,
         threads: int = 1,
@@ -226,7 +226,7 @@ class _All:
     """The shingle sets of an index and then new texts, gone through as often as wanted."""
 
     index: Index
-    texts: Sequence[pa.Array]
+    texts: Iterable[pa.Array]
 
     def __iter__(self) -> Iterator[pa.Array | StoredSets]:
         for table in self.index.tables():

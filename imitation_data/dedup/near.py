@@ -178,6 +178,12 @@ class Matches:
         return np.flatnonzero(self.other < 0)
 
     @property
+    def silent(self) -> NDArray[np.bool_]:
+        """Which texts are null; they are compared with nothing and stay."""
+        narrow = self._state.sketch
+        return np.asarray((narrow.counts == 0) & ~narrow.equal.any(axis=0))
+
+    @property
     def removed(self) -> NDArray[np.int64]:
         """Indices of the texts that go."""
         return np.flatnonzero(self.other >= 0)
@@ -364,7 +370,7 @@ def _settled(state: _State, options: NearOptions, *, clusters: bool) -> Matches:
         cluster[rows] = rows[roots]
     taken["clusters"] = time.perf_counter() - started
     opening = _openings(state, other)
-    short = (state.sketch.counts == 0) & state.sketch.equal.any(axis=0)
+    short = np.asarray((state.sketch.counts == 0) & state.sketch.equal.any(axis=0))
     compared, capped, passed_over = map(int, numbers)
     work = Work(len(rows), compared, capped, passed_over, taken)
     return Matches(options, other, similarity, short, opening, cluster, work, state)

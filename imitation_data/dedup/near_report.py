@@ -124,13 +124,15 @@ def differences(
     found = [""] * len(other)
     for some, known in gathered(rows, other, texts):
         for row in some.tolist():
-            found[row] = readable(difference(known[row], known[int(other[row])]))
+            mine, theirs = known[row], known[int(other[row])]
+            if mine is not None and theirs is not None:  # an index holds no texts
+                found[row] = readable(difference(mine, theirs))
     return found
 
 
 def gathered(
     rows: NDArray[np.int64], other: NDArray[np.int64], texts: Iterable[pa.Array]
-) -> Iterator[tuple[NDArray[np.int64], dict[int, str]]]:
+) -> Iterator[tuple[NDArray[np.int64], dict[int, str | None]]]:
     """Go through rows in groups, with the texts of each and of its other row at hand."""
     if len(rows) <= FEW:
         yield rows, taken(np.unique(np.concatenate([rows, other[rows]])), texts)
@@ -143,15 +145,15 @@ def gathered(
         yield some, taken(np.unique(np.concatenate([some, other[some]])), texts)
 
 
-def taken(rows: NDArray[np.int64], texts: Iterable[pa.Array]) -> dict[int, str]:
+def taken(rows: NDArray[np.int64], texts: Iterable[pa.Array]) -> dict[int, str | None]:
     """Some rows' texts by row; `rows` ascend."""
-    known: dict[int, str] = {}
+    known: dict[int, str | None] = {}
     before = 0
     for piece in texts:
         low, high = np.searchsorted(rows, (before, before + len(piece)))
         if low < high:
             mine = rows[low:high]
             read = piece.take(pa.array(mine - before)).to_pylist()
-            known.update(zip(mine.tolist(), (text or "" for text in read), strict=True))
+            known.update(zip(mine.tolist(), read, strict=True))
         before += len(piece)
     return known

@@ -103,6 +103,19 @@ def _trailing_zeros(typingctx: Any, value: Any) -> Any:
 trailing_zeros = cast("Callable[[np.uint64], int]", _trailing_zeros)
 
 
+@intrinsic
+def _ones(typingctx: Any, value: Any) -> Any:
+    """Count the one bits of a uint64."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ctpop(args[0])
+
+    return types.int64(types.uint64), generate
+
+
+ones = cast("Callable[[np.uint64], int]", _ones)
+
+
 PERMUTATIONS = 32  # taken together by `lower_minima`
 _MINIMA = ir.VectorType(ir.IntType(32), PERMUTATIONS)
 

@@ -1,0 +1,189 @@
+"""Commands about near-duplicates: dedup, and index with its verbs."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import orjson
+import typer
+
+from imitation_data.cli.options import JsonOption, QuietOption, StoreOption, WorkersOption
+
+if TYPE_CHECKING:
+    from imitation_data.deduplicate import Asked, Deduplicated
+
+ANYWHERE = (
+    "Files, folders (also saved ones), NAME[@VERSION], or org/name[@revision] on the Hub; rows of "
+    "those named first stay first."
+)
+ON = "conversation, prompt (first user turn), user, assistant, or a column with text."
+CALLS = 5  # shown on the terminal
+
+AddOption = Annotated[
+    bool, typer.Option("--add", help="Add rows that stay to the index, making it if needed.")
+]
+
+index = typer.Typer(
+    no_args_is_help=True, help="Look into, check and merge indexes.", rich_markup_mode=None
+)
+
+
+def dedup(  # noqa: PLR0913, PLR0917 - one parameter an option
+    inputs: Annotated[list[str], typer.Argument(help=ANYWHERE)],
+    on: Annotated[str, typer.Option("--on", help=ON)] = "conversation",
+    threshold: Annotated[
+        float, typer.Option("--threshold", help="Least Jaccard similarity of shingles.")
+    ] = 0.7,
+    ngram: Annotated[int, typer.Option("--ngram", help="Tokens in a shingle.")] = 5,
+    keep: Annotated[
+        str, typer.Option("--keep", help="Who stays: longest, earliest or best.")
+    ] = "longest",
+    by: Annotated[
+        str,
+        typer.Option("--by", help="Column that earliest and best go by; tokens or meta.NAME."),
+    ] = "",
+    name: Annotated[
+        str, typer.Option("--id", help="Column with your ids (with --on COLUMN).")
+    ] = "",
+    against: Annotated[
+        str, typer.Option("--against", help="An index, or a dataset: its rows stay.")
+    ] = "",
+    add: AddOption = False,  # noqa: FBT002 - a flag
+    what_if: Annotated[
+        list[float] | None, typer.Option("--what-if", help="Count drops at a higher threshold.")
+    ] = None,
+    recall: Annotated[
+        float, typer.Option("--recall", help="Wanted share of pairs found at the threshold.")
+    ] = 0.98,
+    scheme: Annotated[
+        str, typer.Option("--scheme", help="poly64, or xxh32 to be read by datasketch.")
+    ] = "poly64",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for what stays and the evidence.")
+    ] = None,
+    store: StoreOption = None,
+    workers: WorkersOption = None,
+    json: JsonOption = False,  # noqa: FBT002 - a flag
+    quiet: QuietOption = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Find near-duplicates in any files, verified, and say which row each one loses to."""
+    if add and not against:
+        raise typer.BadParameter("needs --against INDEX, the index to add to", param_hint="--add")
+    from imitation_data.cli.dataset import open_store  # noqa: PLC0415 - keeps --help fast
+    from imitation_data.deduplicate import (  # noqa: PLC0415
+        add_to_index,
+        deduplicate,
+        write,
+    )
+    from imitation_data.engines.local import cores  # noqa: PLC0415
+
+    asked = _asked((on, by, name), keep, what_if, (threshold, recall, ngram, scheme))
+    threads = workers or cores()
+    fresh = add and not Path(against).exists()
+    held = "" if fresh else against
+    done = deduplicate(inputs, asked, open_store(store), held, threads)
+    if out is not None:
+        write(done, out)
+    if add:
+        add_to_index(against, done, threads)
+    if json:
+        typer.echo(orjson.dumps(done.summary()).decode())
+    elif not quiet:
+        _print(done, out)
+
+
+def _asked(
+    wanted: tuple[str, str, str],
+    keep: str,
+    what_if: list[float] | None,
+    numbers: tuple[float, float, int, str],
+) -> "Asked":
+    from imitation_data.dedup.near import NearOptions  # noqa: PLC0415 - keeps --help fast
+    from imitation_data.dedup.shingling import Shingling  # noqa: PLC0415
+    from imitation_data.deduplicate import Asked  # noqa: PLC0415
+    from imitation_data.errors import StepError  # noqa: PLC0415
+    from imitation_data.file_rows import Wanted  # noqa: PLC0415
+
+    threshold, recall, ngram, scheme = numbers
+    try:
+        shingling = Shingling(ngram, scheme=scheme)  # type: ignore[arg-type]
+        options = NearOptions(threshold, recall, shingling=shingling)
+    except ValueError as error:
+        raise StepError(str(error)) from error
+    if low := [value for value in what_if or () if not threshold <= value <= 1]:
+        raise StepError(f"what-if is {low[0]}; expected {threshold} to 1")
+    return Asked(Wanted(*wanted), options, keep, tuple(what_if or ()))
+
+
+def _print(done: "Deduplicated", out: Path | None) -> None:
+    from imitation_data.cli.dataset import say  # noqa: PLC0415 - keeps --help fast
+
+    facts = done.summary()
+    dropped = sum(facts["dropped"].values())
+    against = f", held against {facts['against']:,}" if facts["against"] else ""
+    say(f"{facts['read']:,} rows read{against} = {facts['kept']:,} kept + {dropped:,} dropped")
+    for reason, count in facts["dropped"].items():
+        say(f"  {count:>9,}  {reason}")
+    for words in facts["left_out"]:
+        say(f"left out: {words}", err=True)
+    if facts["without_text"]:
+        say(f"{facts['without_text']:,} rows have no {facts['on']} text; they stay")
+    say(f"{done.findings.note()}; {100 * facts['recall_at_threshold']:.1f} % of pairs right at")
+    say(f"{facts['threshold']:g} are found, of more alike ones more; each was verified")
+    say(f"{facts['clusters']:,} clusters; {facts['begin_alike']:,} kept rows begin like another")
+    for value, count in facts["what_if"].items():
+        say(f"at {value}: {count:,} dropped")
+    ids, matches = done.ids, done.matches
+    for row in matches.closest_calls(CALLS).tolist():
+        say(f"{matches.similarity[row]:.3f}  {ids[row]} lost to {ids[matches.other[row]]}")
+        if span := done.findings.evidence[row]:
+            say(f"       {span}")
+    if out is not None:
+        say(f"look at: {out / 'duplicates.parquet'}; what stays is in {out / 'kept'}")
+
+
+IndexArgument = Annotated[Path, typer.Argument(help="Folder of an index.")]
+
+
+@index.command("show")
+def show(path: IndexArgument, json: JsonOption = False) -> None:  # noqa: FBT002 - a flag
+    """Show how an index was made and how much is in it."""
+    from imitation_data.dedup.index import Index  # noqa: PLC0415 - keeps --help fast
+
+    found = Index.open(path)
+    facts: dict[str, Any] = {"rows": len(found), "segments": len(found.segments)}
+    _tell(facts | found.shingling.identity(), json=json)
+
+
+@index.command("check")
+def check(path: IndexArgument, json: JsonOption = False) -> None:  # noqa: FBT002 - a flag
+    """Read all of an index and say what is wrong with it."""
+    from imitation_data.dedup.index import Index  # noqa: PLC0415 - keeps --help fast
+    from imitation_data.errors import CheckError  # noqa: PLC0415
+
+    found = Index.open(path)
+    if problems := found.check():
+        raise CheckError("\n".join([f"{path}: {len(problems)} problems", *problems]))
+    _tell({"rows": len(found), "problems": []}, json=json)
+
+
+@index.command("merge")
+def merge(
+    path: IndexArgument,
+    other: Annotated[Path, typer.Argument(help="The index whose rows are added to it.")],
+    json: JsonOption = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Add all that another index holds."""
+    from imitation_data.dedup.index import Index  # noqa: PLC0415 - keeps --help fast
+
+    merged = Index.open(path).merge(Index.open(other))
+    _tell({"rows": len(merged), "segments": len(merged.segments)}, json=json)
+
+
+def _tell(facts: dict[str, Any], *, json: bool) -> None:
+    from imitation_data.cli.dataset import say  # noqa: PLC0415 - keeps --help fast
+
+    if json:
+        typer.echo(orjson.dumps(facts).decode())
+        return
+    for name, value in facts.items():
+        say(f"{name}: {value}")
