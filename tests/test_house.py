@@ -23,7 +23,7 @@ LONG_TESTS = {
 }
 LONG_FUNCTIONS = {  # path:function to the reason why it may be longer
     "dedup/tokens.py:tokenize": "one compiled loop; a call for each byte would cost more than it does",
-    "dedup/pairs.py:connect": "one compiled loop over chains that lie in a dozen arrays",
+    "dedup/clusters.py:connect": "one compiled loop over chains that lie in a dozen arrays",
     "dedup/pairs.py:settle": "one compiled loop",
 }
 FORBIDDEN_NAMES = {"utils", "common", "helpers", "helper", "manager", "misc"}

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +20,16 @@ import xxhash
 from numpy.typing import NDArray
 
 from imitation_data.dedup.bands import Banding, banding
-from imitation_data.dedup.pairs import Candidates, connect, copy_sets, number_buckets, settle
+from imitation_data.dedup.clusters import chains, components, connect
+from imitation_data.dedup.pairs import (
+    MAP_WORDS,
+    Candidates,
+    copy_sets,
+    draw_maps,
+    lists,
+    number_buckets,
+    settle,
+)
 from imitation_data.dedup.shingling import Shingling, in_order
 from imitation_data.normalize import normalized
 
@@ -223,6 +233,8 @@ class _State:
     rows: NDArray[np.int64]  # of the candidates, in policy order
     given: Candidates
     fixed: NDArray[np.bool_]
+    maps: NDArray[np.uint64]
+    groups: list[NDArray[np.int64]]  # of candidates that can be decided about side by side
     seconds: dict[str, float]
 
 
@@ -293,8 +305,12 @@ def match(  # noqa: PLR0913 - what `find` has, after the sketch
     started = time.perf_counter()
     sets, starts, sizes = _sets(narrow.counts, shares, texts, options.shingling, threads)
     given = Candidates(buckets, first, sets, starts[rows], sizes[rows], stays[rows])
+    maps = np.zeros((len(rows), MAP_WORDS), np.uint64)
+    cuts = np.linspace(0, len(rows), threads + 1).astype(int)
+    in_order(lambda some: draw_maps(given, maps, *some), list(pairwise(cuts.tolist())), threads)
     taken["sets"] = time.perf_counter() - started
-    state = _State(narrow, order, rank, rows, given, stays, taken)
+    groups = _groups(components(buckets, count), threads)
+    state = _State(narrow, order, rank, rows, given, stays, maps, groups, taken)
     return _settled(state, options, clusters=True)
 
 
@@ -311,6 +327,17 @@ def _buckets(keys: NDArray[np.uint64], threads: int) -> tuple[NDArray[np.int32],
         np.add(ids[band], before, out=ids[band], where=ids[band] >= 0)
         before += count
     return ids, before
+
+
+def _groups(roots: NDArray[np.int64], threads: int) -> list[NDArray[np.int64]]:
+    """Deal components to threads, the largest first to whoever has least; rows ascend."""
+    sizes = np.bincount(roots, minlength=len(roots))
+    load, owner = [0] * threads, np.zeros(len(roots), np.int64)
+    for root in np.argsort(-sizes, kind="stable")[: int((sizes > 0).sum())].tolist():
+        least = load.index(min(load))
+        owner[root] = least
+        load[least] += int(sizes[root])
+    return [np.flatnonzero(owner[roots] == one) for one in range(threads)]
 
 
 def _sets(
@@ -352,7 +379,17 @@ def _settled(state: _State, options: NearOptions, *, clusters: bool) -> Matches:
     started = time.perf_counter()
     lost = np.full(len(rows), -1, np.int64)
     shared = np.zeros(len(rows), np.int32)
-    numbers = settle(given, options.threshold, options.most_compared, lost, shared)
+    roots = np.arange(len(rows))
+    asked = (options.threshold, options.most_compared, lost, shared)
+    own, chained = lists(given), chains(given)
+
+    def decide(group: NDArray[np.int64]) -> tuple[int, int, int]:
+        numbers = settle(group, given, state.maps, own, *asked)
+        if clusters:
+            connect(group, given, state.maps, chained, *asked, roots)
+        return numbers
+
+    numbers = in_order(decide, state.groups, len(state.groups))
     other = np.full(count, -1, np.int64)
     similarity = np.zeros(count)
     gone = np.flatnonzero(lost >= 0)
@@ -362,16 +399,12 @@ def _settled(state: _State, options: NearOptions, *, clusters: bool) -> Matches:
     equal = _equal(state)
     other = np.where(equal >= 0, equal, other)
     similarity[equal >= 0] = 1.0
-    taken["verification"] = time.perf_counter() - started
-    started = time.perf_counter()
     cluster = np.where(other >= 0, other, np.arange(count))
-    if clusters and len(rows):
-        roots, _ = connect(given, options.threshold, options.most_compared, lost, shared)
-        cluster[rows] = rows[roots]
-    taken["clusters"] = time.perf_counter() - started
+    cluster[rows] = rows[roots]
     opening = _openings(state, other)
+    taken["verification"] = time.perf_counter() - started
     short = np.asarray((state.sketch.counts == 0) & state.sketch.equal.any(axis=0))
-    compared, capped, passed_over = map(int, numbers)
+    compared, capped, passed_over = (sum(each) for each in zip(*numbers, strict=True))
     work = Work(len(rows), compared, capped, passed_over, taken)
     return Matches(options, other, similarity, short, opening, cluster, work, state)
 

@@ -41,6 +41,33 @@ class Candidates(NamedTuple):
     fixed: NDArray[np.bool_]
 
 
+class Lists(NamedTuple):
+    """Scratch of `settle`: rows of different components use different parts of it.
+
+    Attributes:
+        members: the kept rows of each bucket, int32.
+        filled: how many there are, int32.
+        seen: the last row that met each row, int32.
+        hits: and in how many buckets, int32.
+    """
+
+    members: NDArray[np.int32]
+    filled: NDArray[np.int32]
+    seen: NDArray[np.int32]
+    hits: NDArray[np.int32]
+
+
+def lists(given: Candidates) -> Lists:
+    """Empty lists for these candidates."""
+    rows = len(given.sizes)
+    return Lists(
+        np.zeros(int(given.first[-1]), np.int32),
+        np.zeros(len(given.first) - 1, np.int32),
+        np.full(rows, -1, np.int32),
+        np.zeros(rows, np.int32),
+    )
+
+
 @njit(nogil=True, cache=True)
 def number_buckets(keys: NDArray[np.uint64], ids: NDArray[np.int32]) -> int:
     """Number the buckets of one band that have several rows; the others are -1.
@@ -94,7 +121,7 @@ def copy_sets(
 
 
 @njit(nogil=True, cache=True)
-def _fill(slots: NDArray[np.int32], mine: NDArray[np.uint64]) -> np.uint64:
+def fill(slots: NDArray[np.int32], mine: NDArray[np.uint64]) -> np.uint64:
     """Put a set into a hash table; return the table's mask."""
     size = 16
     while size < 4 * len(mine):
@@ -110,7 +137,7 @@ def _fill(slots: NDArray[np.int32], mine: NDArray[np.uint64]) -> np.uint64:
 
 
 @njit(nogil=True, cache=True)
-def _shared(
+def shared_by(
     slots: NDArray[np.int32],
     mask: np.uint64,
     mine: NDArray[np.uint64],
@@ -143,29 +170,27 @@ def _shared(
 
 
 @njit(nogil=True, cache=True)
-def least_shared(one: int, two: int, threshold: float) -> int:
-    """The fewest shared shingles with which sets of two sizes reach a Jaccard similarity."""
-    least = np.int64(threshold * (one + two) / (1.0 + threshold))
-    while least > 0 and least - 1 >= threshold * (one + two - least + 1):
+def least_shared(both: int, threshold: float) -> int:
+    """The fewest shared shingles with which two sets of so many together reach a similarity."""
+    least = np.int64(threshold * both / (1.0 + threshold))
+    while least > 0 and least - 1 >= threshold * (both - least + 1):
         least -= 1
-    while least < threshold * (one + two - least):
+    while least < threshold * (both - least):
         least += 1
     return least
 
 
 @njit(nogil=True, cache=True)
-def _maps(given: Candidates) -> NDArray[np.uint64]:
-    """A bitmap of each set, one bit a shingle: what is in one set only, mostly differs in them."""
-    maps = np.zeros((len(given.sizes), MAP_WORDS), np.uint64)
-    for row in range(len(given.sizes)):
+def draw_maps(given: Candidates, maps: NDArray[np.uint64], begin: int, end: int) -> None:
+    """Draw a bitmap of some sets, one bit a shingle; `maps` is zeros, (rows, MAP_WORDS)."""
+    for row in range(begin, end):
         for at in range(given.starts[row], given.starts[row] + given.sizes[row]):
             bit = given.sets[at] >> _U64(32)
             maps[row, (bit >> _U64(6)) % _U64(MAP_WORDS)] |= _U64(1) << (bit & _U64(63))
-    return maps
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _may_share(one: NDArray[np.uint64], two: NDArray[np.uint64], sizes: int, least: int) -> bool:
+def may_share(one: NDArray[np.uint64], two: NDArray[np.uint64], sizes: int, least: int) -> bool:
     """Whether sets of so many shingles together can share `least`, by their bitmaps.
 
     Every bit that differs stands for a shingle that only one of them has (Sandes, Teodoro and
@@ -178,18 +203,10 @@ def _may_share(one: NDArray[np.uint64], two: NDArray[np.uint64], sizes: int, lea
 
 
 @njit(nogil=True, cache=True)
-def _gather(
-    row: int,
-    given: Candidates,
-    members: NDArray[np.int32],
-    filled: NDArray[np.int32],
-    seen: NDArray[np.int32],
-    hits: NDArray[np.int32],
-    found: NDArray[np.int32],
-) -> tuple[int, int]:
-    """List the kept rows that share a bucket with a row, and in `hits` how many buckets.
+def _gather(row: int, given: Candidates, own: Lists, found: NDArray[np.int32]) -> tuple[int, int]:
+    """List the kept rows that share a bucket with a row, and in `own.hits` how many buckets.
 
-    `hits` holds for rows that are marked in `seen` with this row's number.
+    The hits hold for rows that are marked in `own.seen` with this row's number.
 
     Returns:
         How many there are, and how many were not looked at because their bucket is too full.
@@ -200,14 +217,14 @@ def _gather(
         if bucket < 0:
             continue
         begin = given.first[bucket]
-        missed += max(0, filled[bucket] - SCANNED)
-        for at in range(begin, begin + min(filled[bucket], SCANNED)):
-            before = members[at]
-            if seen[before] != row:
-                seen[before], hits[before] = row, 0
+        missed += max(0, own.filled[bucket] - SCANNED)
+        for at in range(begin, begin + min(own.filled[bucket], SCANNED)):
+            before = own.members[at]
+            if own.seen[before] != row:
+                own.seen[before], own.hits[before] = row, 0
                 found[count] = before
                 count += 1
-            hits[before] += 1
+            own.hits[before] += 1
     return count, missed
 
 
@@ -242,61 +259,74 @@ def _choose(
 
 
 @njit(nogil=True, cache=True)
-def settle(
+def _look(
+    row: int,
     given: Candidates,
+    maps: NDArray[np.uint64],
+    threshold: float,
+    found: NDArray[np.int32],
+    looked: int,
+) -> int:
+    """Keep the rows whose bitmaps do not rule them out; return how many there are."""
+    alike, mine = 0, given.sizes[row]
+    for place in range(looked):
+        before = found[place]
+        both = mine + given.sizes[before]
+        if may_share(maps[row], maps[before], both, least_shared(both, threshold)):
+            found[alike] = before
+            alike += 1
+    return alike
+
+
+@njit(nogil=True, cache=True)
+def settle(
+    rows: NDArray[np.int64],
+    given: Candidates,
+    maps: NDArray[np.uint64],
+    own: Lists,
     threshold: float,
     most: int,
     other: NDArray[np.int64],
     shared: NDArray[np.int32],
 ) -> tuple[int, int, int]:
-    """Decide about each row, in policy order.
+    """Decide about rows, which are whole components: nobody else shares a bucket with them.
 
     Args:
+        rows: in policy order.
         given: all candidates.
+        maps: their bitmaps.
+        own: scratch.
         threshold: the least Jaccard similarity of a near-duplicate.
         most: rows that one row is compared with; those with the most shared buckets.
-        other: filled with the first kept row that each row reaches, or -1; int64, (rows,).
-        shared: filled with the shingles that they share; int32, (rows,).
+        other: filled with the first kept row that each row reaches, or -1; int64.
+        shared: filled with the shingles that they share; int32.
 
     Returns:
         Pairs compared; rows that had more to be compared with; pairs passed over for that.
     """
-    rows, bands = given.buckets.shape
-    longest = 1
-    for row in range(rows):
+    bands, longest = given.buckets.shape[1], 1
+    for row in rows:
         longest = max(longest, given.sizes[row])
-    slots = np.zeros(max(16, 8 * longest), np.int32)
-    members = np.zeros(given.first[-1], np.int32)
-    filled = np.zeros(len(given.first) - 1, np.int32)
-    maps = _maps(given)
-    seen, hits = np.full(rows, -1, np.int32), np.zeros(rows, np.int32)
-    found = np.zeros(rows, np.int32)
+    slots, found = np.zeros(max(16, 8 * longest), np.int32), np.zeros(len(rows), np.int32)
     compared, capped, passed = 0, 0, 0
-    for row in range(rows):
+    for row in rows:
         mine = given.sets[given.starts[row] : given.starts[row] + given.sizes[row]]
         other[row] = -1
         if not given.fixed[row]:
-            count, missed = _gather(row, given, members, filled, seen, hits, found)
-            looked = _choose(found, count, hits, bands, LOOKED)
-            alike = 0
-            for place in range(looked):
-                before = found[place]
-                both = len(mine) + given.sizes[before]
-                least = least_shared(len(mine), given.sizes[before], threshold)
-                if _may_share(maps[row], maps[before], both, least):
-                    found[alike] = before
-                    alike += 1
-            chosen = _choose(found, alike, hits, bands, most)
+            count, missed = _gather(row, given, own, found)
+            looked = _choose(found, count, own.hits, bands, LOOKED)
+            alike = _look(row, given, maps, threshold, found, looked)
+            chosen = _choose(found, alike, own.hits, bands, most)
             mask = _ZERO
             for place in range(chosen):
                 before = found[place]
                 size = given.sizes[before]
-                least = least_shared(len(mine), size, threshold)
+                least = least_shared(len(mine) + size, threshold)
                 if mask == _ZERO:
-                    mask = _fill(slots, mine)
+                    mask = fill(slots, mine)
                 compared += 1
                 theirs = given.sets[given.starts[before] : given.starts[before] + size]
-                both = _shared(slots, mask, mine, theirs, least)
+                both = shared_by(slots, mask, mine, theirs, least)
                 if both >= least:
                     other[row], shared[row] = before, both
                     break
@@ -309,122 +339,6 @@ def settle(
         for band in range(bands):
             bucket = given.buckets[row, band]
             if bucket >= 0:
-                members[given.first[bucket] + filled[bucket]] = row
-                filled[bucket] += 1
+                own.members[given.first[bucket] + own.filled[bucket]] = row
+                own.filled[bucket] += 1
     return compared, capped, passed
-
-
-@njit(nogil=True, cache=True)
-def root_of(parent: NDArray[np.int64], row: int) -> int:
-    """The lowest row of a row's cluster; paths are halved on the way (Tarjan 1975)."""
-    while parent[row] != row:
-        parent[row] = parent[parent[row]]
-        row = parent[row]
-    return row
-
-
-@njit(nogil=True, cache=True)
-def _join(parent: NDArray[np.int64], one: int, two: int) -> None:
-    one, two = root_of(parent, one), root_of(parent, two)
-    if one < two:
-        parent[two] = one
-    else:
-        parent[one] = two
-
-
-@njit(nogil=True, cache=True)
-def connect(
-    given: Candidates,
-    threshold: float,
-    most: int,
-    other: NDArray[np.int64],
-    shared: NDArray[np.int32],
-) -> tuple[NDArray[np.int64], int]:
-    """Find clusters: rows connected by pairs that share a bucket and reach the threshold.
-
-    Members of a bucket that are of one cluster already hang together, and a row of that cluster
-    passes them over at one look.
-
-    Args:
-        given: all candidates.
-        threshold: the least Jaccard similarity of a pair.
-        most: rows of one bucket and of other clusters that a row is compared with.
-        other: what `settle` found.
-        shared: what `settle` found.
-
-    Returns:
-        The lowest row of each row's cluster, int64; and how many pairs were compared.
-    """
-    count, bands = given.buckets.shape
-    maps = _maps(given)
-    parent = np.arange(count)
-    longest = 1
-    for row in range(count):
-        longest = max(longest, given.sizes[row])
-        if other[row] >= 0:
-            _join(parent, other[row], row)
-    total = given.first[-1]
-    member = np.empty(total, np.int64)  # of a bucket; chained by the cluster they are in
-    following = np.full(total, -1, np.int64)  # the next of its cluster
-    last = np.arange(total)  # the end of its chain, told of the head
-    next_head = np.full(total, -1, np.int64)
-    heads = np.full(len(given.first) - 1, -1, np.int64)
-    filled = np.zeros(len(given.first) - 1, np.int64)
-    stamp = np.full(count, -1, np.int64)  # of a root: when it was met, and at which head
-    met = np.full(count, -1, np.int64)
-    seen = np.full(count, -1, np.int64)
-    slots = np.zeros(max(16, 8 * longest), np.int32)
-    compared = 0
-    for row in range(count):
-        mine = given.sets[given.starts[row] : given.starts[row] + given.sizes[row]]
-        equal = other[row] >= 0 and shared[row] == given.sizes[row] == given.sizes[other[row]]
-        if equal:
-            continue  # whatever is like it is like the row it lost to
-        mask, left = _ZERO, most
-        for band in range(bands):
-            bucket = given.buckets[row, band]
-            if bucket < 0:
-                continue
-            now = row * bands + band
-            before, head, looks = -1, heads[bucket], SCANNED
-            while head >= 0:
-                root = root_of(parent, member[head])
-                if stamp[root] == now:  # grown into one cluster since: hang the chains together
-                    following[last[met[root]]] = head
-                    last[met[root]] = last[head]
-                    next_head[before] = next_head[head]
-                    head = next_head[head]
-                    continue
-                stamp[root], met[root] = now, head
-                at = head
-                while at >= 0 and root_of(parent, member[at]) != root_of(parent, row) and looks > 0:
-                    one = member[at]
-                    looks -= 1
-                    at = following[at]
-                    if left == 0 or seen[one] == row or (other[one] < 0 and other[row] < 0):
-                        continue
-                    seen[one] = row
-                    size = given.sizes[one]
-                    least = least_shared(len(mine), size, threshold)
-                    if not _may_share(maps[row], maps[one], len(mine) + size, least):
-                        continue
-                    if mask == _ZERO:
-                        mask = _fill(slots, mine)
-                    compared += 1
-                    left -= 1
-                    theirs = given.sets[given.starts[one] : given.starts[one] + size]
-                    if _shared(slots, mask, mine, theirs, least) >= least:
-                        _join(parent, one, row)
-                before, head = head, next_head[head]
-            place = given.first[bucket] + filled[bucket]
-            filled[bucket] += 1
-            member[place], last[place] = row, place
-            root = root_of(parent, row)
-            if stamp[root] == now:
-                following[last[met[root]]] = place
-                last[met[root]] = place
-            else:
-                next_head[place], heads[bucket] = heads[bucket], place
-    for row in range(count):
-        parent[row] = root_of(parent, row)
-    return parent, compared
