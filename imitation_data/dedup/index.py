@@ -28,7 +28,7 @@ from imitation_data.dedup.near import (
     policy_order,
     sketch,
 )
-from imitation_data.dedup.shingling import Shingling
+from imitation_data.dedup.shingling import Column, Shingling
 from imitation_data.errors import StoreError
 
 FORMAT = 1
@@ -115,7 +115,7 @@ class Index:
             StoreError: an id repeats, or is in the index already.
         """
         _refuse_repeats(self.path, ids, self.ids())
-        pieces = [_rows(self.shingling, piece, threads) for piece in texts]
+        pieces = [_rows(self.shingling, piece, threads) for piece in Column(texts)]
         if not pieces:
             return self
         table = pa.concat_tables(pieces).combine_chunks()
@@ -195,15 +195,16 @@ class Index:
             Matches over the texts of the index and then the new ones.
         """
         _refuse_other(self.path, self.shingling.identity(), options.shingling.identity())
+        column = Column(texts)
         known = [_sketched(table, options) for table in self.tables()]
-        new = [sketch(piece, options, threads) for piece in texts]
+        new = [sketch(piece, options, threads) for piece in column]
         empty = sketch(pa.array([], pa.string()), options)
         before = len(self)
-        mine = policy_order(texts) if order is None else order
+        mine = policy_order(column) if order is None else order
         whole = np.concatenate([np.arange(before), before + mine]).astype(np.int64)
         narrow = joined([empty, *known, *new])
         fixed = np.arange(len(narrow)) < before
-        return match(narrow, _All(self, texts), options, whole, fixed=fixed, threads=threads)
+        return match(narrow, _All(self, column), options, whole, fixed=fixed, threads=threads)
 
     def _store(self, table: pa.Table) -> Segment:
         sink = pa.BufferOutputStream()

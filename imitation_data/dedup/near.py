@@ -30,7 +30,7 @@ from imitation_data.dedup.pairs import (
     number_buckets,
     settle,
 )
-from imitation_data.dedup.shingling import Shingling, in_order
+from imitation_data.dedup.shingling import Column, Shingling, in_order
 from imitation_data.normalize import normalized
 
 _NOT_COMPARED = bytes(16)
@@ -261,7 +261,7 @@ def find(
     """Find near-duplicates in a column.
 
     Args:
-        texts: string arrays, the chunks of the column; gone through twice.
+        texts: an array, a chunked array, or arrays; strings of any kind.
         options: what counts.
         order: indices of all texts, those that stay first before the others; longest first when
             not given.
@@ -270,12 +270,13 @@ def find(
     """
     asked = options or NearOptions()
     started = time.perf_counter()
-    sketches = [sketch(piece, asked, threads) for piece in texts]
+    column = Column(texts)
+    sketches = [sketch(piece, asked, threads) for piece in column]
     empty = sketch(pa.array([], pa.string()), asked)
     seconds = {"signatures": time.perf_counter() - started}
-    ranked = policy_order(texts) if order is None else order
+    ranked = policy_order(column) if order is None else order
     narrow = joined([empty, *sketches])
-    return match(narrow, texts, asked, ranked, fixed=fixed, threads=threads, seconds=seconds)
+    return match(narrow, column, asked, ranked, fixed=fixed, threads=threads, seconds=seconds)
 
 
 def match(  # noqa: PLR0913 - what `find` has, after the sketch

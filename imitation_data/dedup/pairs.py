@@ -173,9 +173,9 @@ def shared_by(
 def least_shared(both: int, threshold: float) -> int:
     """The fewest shared shingles with which two sets of so many together reach a similarity."""
     least = np.int64(threshold * both / (1.0 + threshold))
-    while least > 0 and least - 1 >= threshold * (both - least + 1):
+    while least > 0 and (least - 1) / (both - least + 1) >= threshold:
         least -= 1
-    while least < threshold * (both - least):
+    while least / (both - least) < threshold:  # as the similarity itself is reckoned
         least += 1
     return least
 

@@ -1,7 +1,7 @@
 """Texts as sets of shingles: signatures of whole Arrow columns, and what they are made of."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -265,6 +265,33 @@ def _each_piece(
 
     parts = [again[at : at + 256] for at in range(0, len(again), 256)]
     in_order(other, parts, threads)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of texts as string arrays, gone through as often as wanted.
+
+    Args:
+        texts: an array, a chunked array, or arrays of strings of any kind; an iterator is read
+            whole, since texts are gone through twice.
+    """
+
+    texts: Iterable[pa.Array]
+
+    def __post_init__(self) -> None:
+        given = self.texts
+        if isinstance(given, pa.ChunkedArray):
+            given = given.chunks
+        elif isinstance(given, pa.Array):
+            given = [given]
+        elif isinstance(given, Iterator):
+            given = list(given)
+        object.__setattr__(self, "texts", given)
+
+    def __iter__(self) -> Iterator[pa.Array]:
+        for piece in self.texts:
+            plain = piece.type in {pa.string(), pa.large_string()}
+            yield piece if plain else piece.cast(pa.large_string())
 
 
 def in_order(work: Callable[[Task], Result], tasks: Sequence[Task], threads: int) -> list[Result]:
