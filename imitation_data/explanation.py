@@ -1,8 +1,8 @@
 """Everything that happened to a record, kept or dropped."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
@@ -30,6 +30,7 @@ class Explanation:
         entries: its ledger entries, in step order.
         rows: its rows that are in the version, with their split.
         dropped: its dropped rows with the step's number, where the build folder still has them.
+        others: the rows its own lost to or came from, by key, where they can be found.
     """
 
     version: str
@@ -38,6 +39,7 @@ class Explanation:
     entries: tuple[Entry, ...]
     rows: tuple[tuple[str, Conversation], ...]
     dropped: tuple[tuple[int, Conversation], ...]
+    others: Mapping[str, Conversation] = field(default_factory=dict)
 
 
 def explain(
@@ -81,7 +83,20 @@ def _stories(store: Store, stored: StoredVersion, what: str) -> Iterator[Explana
         entries = tuple(Entry(**row) for row in frame.iter_rows(named=True))
         rows = tuple(_rows(stored, source, origin))
         dropped = tuple(_dropped(dropped_files, source, origin))
-        yield Explanation(str(stored), source, origin, entries, rows, dropped)
+        keys = {entry.other for entry in entries if entry.action == "drop" and entry.other}
+        others = {key: row for key in sorted(keys) for row in _other(stored, dropped_files, key)}
+        yield Explanation(str(stored), source, origin, entries, rows, dropped, others)
+
+
+def _other(stored: StoredVersion, dropped_files: list[Path], key: str) -> Iterator[Conversation]:
+    """The row of a key, in the version or, when a later step dropped it, in the build folder."""
+    match = _KEY.fullmatch(key)
+    if match:
+        source, origin = match["source"], match["origin"]
+        for _, row in (*_rows(stored, source, origin), *_dropped(dropped_files, source, origin)):
+            if row.key == key:
+                yield row
+                return
 
 
 def _records(stored: StoredVersion, dropped_files: list[Path], what: str) -> set[tuple[str, str]]:

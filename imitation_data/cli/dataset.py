@@ -122,9 +122,34 @@ def _print_story(story: "Explanation") -> None:
     for step, row in story.dropped:
         say(f"  part {row.part}, as it was when step {step} dropped it:")
         _print_row("", row)
+        _print_beside(story, step, row)
     for split, row in story.rows:
         say(f"  part {row.part} is in the version:")
         _print_row(split, row)
+
+
+def _print_beside(story: "Explanation", step: int, row: "Conversation") -> None:
+    """Show a dropped row beside the one it lost to, unless the two are equal."""
+    import shutil  # noqa: PLC0415 - keeps --help fast
+
+    from imitation_data.dedup.evidence import side_by_side  # noqa: PLC0415
+    from imitation_data.display import terminal  # noqa: PLC0415
+
+    lost = {
+        entry.other
+        for entry in story.entries
+        if entry.action == "drop" and (entry.step, entry.part) == (step, row.part)
+    }
+    for key, other in story.others.items():
+        if key in lost and other.messages != row.messages:
+            say(f"  beside {key}, which it lost to:")
+            left, right = (
+                terminal("\n".join(f"{role}: {text}" for role, text in one.messages))
+                for one in (row, other)
+            )
+            for line in side_by_side(left, right, shutil.get_terminal_size().columns - 4):
+                say(f"    {line}")
+            say("")
 
 
 def _sentence(entry: "Entry") -> str:

@@ -1,8 +1,13 @@
 """Where two near-duplicates differ, in few words."""
 
+from collections.abc import Iterator
+from difflib import SequenceMatcher
+from textwrap import wrap
+
 import numpy as np
 
 CONTEXT, SPAN = 24, 80  # characters shown beside the difference, and of it
+AROUND, SHOWN_LINES = 2, 400  # equal lines shown beside different ones; lines of a text
 
 
 def difference(gone: str, kept: str) -> str:
@@ -40,3 +45,29 @@ def _agree(one: "np.ndarray", two: "np.ndarray") -> int:
 
 def _cut(text: str) -> str:
     return text if len(text) <= SPAN else f"{text[: SPAN // 2]}…{text[-SPAN // 2 :]}"
+
+
+def side_by_side(left: str, right: str, width: int = 100) -> Iterator[str]:
+    """Lines that show two texts beside each other, what they share left out but for a few lines.
+
+    A line that only one of them has, or has otherwise, is marked `|`. Only the first lines of very
+    long texts are shown.
+    """
+    column = max(20, (width - 3) // 2)
+    one, two = _wrapped(left, column), _wrapped(right, column)
+    for kind, a, b, c, d in SequenceMatcher(None, one, two, autojunk=False).get_opcodes():
+        mark = " " if kind == "equal" else "|"
+        rows = max(b - a, d - c)
+        for place in range(rows):
+            if kind == "equal" and AROUND <= place < rows - AROUND:
+                if place == AROUND:
+                    yield f"{f'… {rows - 2 * AROUND} equal lines':<{column}}"
+                continue
+            mine = one[a + place] if a + place < b else ""
+            theirs = two[c + place] if c + place < d else ""
+            yield f"{mine:<{column}} {mark} {theirs}".rstrip()
+
+
+def _wrapped(text: str, column: int) -> list[str]:
+    lines = [part for line in text.split("\n") for part in wrap(line, column) or [""]]
+    return lines[:SHOWN_LINES]

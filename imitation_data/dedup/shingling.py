@@ -105,8 +105,8 @@ class Shingling:
         raw = np.frombuffer(normalized(text).encode(errors="replace") or b" ", np.uint8)
         work = scratch(len(raw), PERMUTATIONS)
         count = tokenize(raw, (0, len(raw)), table(), work.plain, work.spans, True)  # noqa: FBT003
-        plain = work.plain.tobytes()
-        return [plain[start:stop].decode() for start, stop in work.spans[:count].tolist()]
+        folded = work.plain.tobytes()
+        return [folded[start:stop].decode() for start, stop in work.spans[:count].tolist()]
 
     def shingles(self, text: str) -> list[str]:
         """List a text's shingles, tokens joined by spaces, in order and with repeats."""
@@ -128,10 +128,10 @@ class Shingling:
         values = np.empty((count, len(hashing.a)), np.uint32)
         counts, openings = np.zeros(count, np.int32), np.zeros(count, np.uint64)
 
-        def work(piece: Buffers, rows: Rows, plain: bool) -> None:  # noqa: FBT001
+        def work(piece: Buffers, rows: Rows, ready: bool) -> None:  # noqa: FBT001
             own = _desk(piece, len(hashing.a)).work
             one, two, three = counts[rows], openings[rows], values[rows]
-            sign(*piece, plain, hashing, own, one, two, three)
+            sign(*piece, ready, hashing, own, one, two, three)
             _put(rows, (counts, openings, values), (one, two, three))
 
         _each_piece(texts, counts, work, threads)
@@ -151,11 +151,11 @@ class Shingling:
         keys = np.zeros((bands, count), np.uint64)
         counts, openings = np.zeros(count, np.int32), np.zeros(count, np.uint64)
 
-        def work(piece: Buffers, rows: Rows, plain: bool) -> None:  # noqa: FBT001
+        def work(piece: Buffers, rows: Rows, ready: bool) -> None:  # noqa: FBT001
             desk = _desk(piece, len(hashing.a))
             one, two = counts[rows], openings[rows]
             values = desk.signatures[: len(one)]
-            sign(*piece, plain, hashing, desk.work, one, two, values)
+            sign(*piece, ready, hashing, desk.work, one, two, values)
             own = keys[:, rows]
             band_keys(values, one, rows_a_band, own)
             _put(rows, (counts, openings), (one, two))
@@ -184,10 +184,10 @@ class Shingling:
         """
         hashing = self.hashing
 
-        def work(piece: Buffers, rows: Rows, plain: bool) -> None:  # noqa: FBT001
+        def work(piece: Buffers, rows: Rows, ready: bool) -> None:  # noqa: FBT001
             some = sizes[rows]
             own = _desk(piece, len(hashing.a)).work
-            shingle_sets(*piece, plain, hashing, own, starts[rows], some, sets)
+            shingle_sets(*piece, ready, hashing, own, starts[rows], some, sets)
             _put(rows, (sizes,), (some,))
 
         _each_piece(texts, sizes, work, threads)
@@ -250,6 +250,7 @@ def _each_piece(
     threads: int,
 ) -> None:
     """Work on a column in pieces; texts that need it are normalised as a whole and done again."""
+    texts = plain(texts)
     buffers = buffers_of(texts)
     pieces = list(_pieces(buffers.offsets))
 
@@ -290,8 +291,14 @@ class Column:
 
     def __iter__(self) -> Iterator[pa.Array]:
         for piece in self.texts:
-            plain = piece.type in {pa.string(), pa.large_string()}
-            yield piece if plain else piece.cast(pa.large_string())
+            yield plain(piece)
+
+
+def plain(texts: pa.Array) -> pa.Array:
+    """A string array of any kind (views, dictionaries) as one that Arrow has all functions for."""
+    if texts.type in {pa.string(), pa.large_string()}:
+        return texts
+    return texts.cast(pa.large_string())
 
 
 def in_order(work: Callable[[Task], Result], tasks: Sequence[Task], threads: int) -> list[Result]:
@@ -314,10 +321,9 @@ def _pieces(offsets: NDArray[np.int64]) -> Iterator[slice]:
 
 def buffers_of(texts: pa.Array) -> Buffers:
     """The bytes and offsets of a string array of any kind; nulls count as empty."""
+    texts = plain(texts)
     if texts.null_count:
         texts = texts.fill_null("")
-    if texts.type not in {pa.string(), pa.large_string()}:
-        texts = texts.cast(pa.large_string())
     wide = np.int64 if texts.type == pa.large_string() else np.int32
     _, offsets, data = texts.buffers()
     if not len(texts) or data is None or offsets is None:
