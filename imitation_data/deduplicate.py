@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from imitation_data.dedup.index import MANIFEST, Index
-from imitation_data.dedup.near import Matches, NearOptions, find
+from imitation_data.dedup.near import Matches, find
 from imitation_data.dedup.near_report import Findings
+from imitation_data.dedup.sketch import NearOptions
 from imitation_data.errors import SourceError, StoreError
 from imitation_data.file_rows import FileRows, Wanted, write_kept
 from imitation_data.inputs import open_input

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path, PurePosixPath
 from typing import Any, get_args
 
@@ -28,6 +29,7 @@ ROLES = get_args(On)
 BY_RECORD = ("messages", "sharegpt", "hc3", "alpaca", "columns", "wildchat", "lmsys")
 BATCH = 2048
 
+_Row = tuple[Conversation, int, str | None]  # with the number of its record, and the user's id
 Place = tuple[int, int, int]
 """Index of the input, index of the file, number of the record in it."""
 
@@ -40,8 +42,8 @@ class Wanted:
         on: `conversation`, `prompt`, `user`, `assistant`, or the name of a column with text.
         by: a column with numbers or ISO dates; `tokens` or `meta.NAME` of conversations; may be
             empty.
-        id: a column with the user's own ids. When it is empty, conversations go by
-            `source/origin:part`, records by their `id`, or by file and number.
+        id: a column with the user's own ids. When it is empty, records go by their `id`, or by
+            file and number; conversations without one go by `source/origin:part`.
     """
 
     on: str
@@ -63,7 +65,7 @@ class FileRows:
         texts: one a row; None where there is none.
         ids: one a row.
         places: one a row.
-        lengths: characters of the texts.
+        lengths: characters of the texts, or of all turns of conversations.
         digests: XXH3-64 of the texts.
         values: of the column `by`; NaN where there is none.
         files: what was read, and the reader; None for a table by column, and for rows of ours.
@@ -135,39 +137,54 @@ class FileRows:
 
     def _records(self, reader: Reader, file: SourceFile, rank: int, number: int) -> None:
         """Rows of a file that a reader knows; texts are cut out a batch at a time."""
-        waiting: list[tuple[Conversation, int]] = []
-        for place, record in enumerate(reader.read([file])):
+        names = self._names(file) if _by_record(reader) else repeat(None)
+        if self.wanted.id and not _by_record(reader):
+            raise SourceError(f"{file.name}: its rows have no column {self.wanted.id} to go by")
+        waiting: list[_Row] = []
+        for place, (record, name) in enumerate(zip(reader.read([file]), names, strict=False)):
             if isinstance(record, BadRecord):
                 raise SourceError(str(record))
             self.drops.update(drop.reason for drop in record.drops)
-            waiting += [(row._replace(origin=record.origin), place) for row in record.rows]
+            for row in record.rows:
+                part = f":{row.part}" if row.part else ""
+                own = f"{name}{part}" if name is not None else None
+                waiting.append((row._replace(origin=record.origin), place, own))
             if len(waiting) >= BATCH:
                 self._batch(waiting, file, (rank, number))
                 waiting = []
         self._batch(waiting, file, (rank, number))
 
+    def _names(self, file: SourceFile) -> Iterator[str | None]:
+        """The id of each record, by its column; None where there is none."""
+        for record in read_raw([file]):
+            if isinstance(record, BadRecord) or not isinstance(record.value, dict):
+                yield None  # the reader says what is wrong
+                continue
+            row = record.value
+            found = _named(row, self.wanted.id, record.where) if self.wanted.id else row.get("id")
+            yield None if found is None or isinstance(found, dict | list) else str(found)
+
     def _conversations(
         self, rows: Iterable[Conversation], file: SourceFile, where: tuple[int, int]
     ) -> None:
-        waiting: list[tuple[Conversation, int]] = []
+        waiting: list[_Row] = []
         for place, row in enumerate(rows):
-            waiting.append((row, place))
+            waiting.append((row, place, None))
             if len(waiting) >= BATCH:
                 self._batch(waiting, file, where)
                 waiting = []
         self._batch(waiting, file, where)
 
-    def _batch(
-        self, waiting: list[tuple[Conversation, int]], file: SourceFile, where: tuple[int, int]
-    ) -> None:
+    def _batch(self, waiting: "list[_Row]", file: SourceFile, where: tuple[int, int]) -> None:
         if not waiting:
             return
-        rows = [row for row, _ in waiting]
+        rows = [row for row, _, _ in waiting]
         column = to_batch(rows, [""] * len(rows)).column("messages")
         texts = compared(column, self.wanted.on).to_pylist()  # type: ignore[arg-type]
-        for (row, place), text in zip(waiting, texts, strict=True):
-            name = row.key if row.source else f"{file.name}/{row.origin}:{row.part}"
+        for (row, place, own), text in zip(waiting, texts, strict=True):
+            name = own or (row.key if row.source else f"{file.name}/{row.origin}:{row.part}")
             self._add(name, text, (*where, place), _value(row, self.wanted.by))
+            self.lengths[-1] = sum(map(len, row.texts()))
 
 
 def _named(row: dict[str, Any], name: str, where: str) -> object:

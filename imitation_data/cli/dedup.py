@@ -42,7 +42,7 @@ def dedup(  # noqa: PLR0913, PLR0917 - one parameter an option
         typer.Option("--by", help="Column that earliest and best go by; tokens or meta.NAME."),
     ] = "",
     name: Annotated[
-        str, typer.Option("--id", help="Column with your ids (with --on COLUMN).")
+        str, typer.Option("--id", help="Column with your own ids.", show_default="id, if there")
     ] = "",
     against: Annotated[
         str, typer.Option("--against", help="An index, or a dataset: its rows stay.")
@@ -97,8 +97,8 @@ def _asked(
     what_if: list[float] | None,
     numbers: tuple[float, float, int, str],
 ) -> "Asked":
-    from imitation_data.dedup.near import NearOptions  # noqa: PLC0415 - keeps --help fast
     from imitation_data.dedup.shingling import Shingling  # noqa: PLC0415
+    from imitation_data.dedup.sketch import NearOptions  # noqa: PLC0415 - keeps --help fast
     from imitation_data.deduplicate import Asked  # noqa: PLC0415
     from imitation_data.errors import StepError  # noqa: PLC0415
     from imitation_data.file_rows import Wanted  # noqa: PLC0415
@@ -127,9 +127,10 @@ def _print(done: "Deduplicated", out: Path | None) -> None:
         say(f"left out: {words}", err=True)
     if facts["without_text"]:
         say(f"{facts['without_text']:,} rows have no {facts['on']} text; they stay")
-    say(f"{done.findings.note()}; {100 * facts['recall_at_threshold']:.1f} % of pairs right at")
-    say(f"{facts['threshold']:g} are found, of more alike ones more; each was verified")
-    say(f"{facts['clusters']:,} clusters; {facts['begin_alike']:,} kept rows begin like another")
+    found = 100 * facts["recall_at_threshold"]
+    say(f"{done.findings.note()}, all verified; {found:.1f} % of pairs at {facts['threshold']:g}")
+    say("would be found, and more of those that are more alike")
+    say(f"clusters: {facts['clusters']:,}; kept though they begin alike: {facts['begin_alike']:,}")
     for value, count in facts["what_if"].items():
         say(f"at {value}: {count:,} dropped")
     ids, matches = done.ids, done.matches

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from imitation_data.dedup.bands import Banding, banding
     from imitation_data.dedup.index import Index
-    from imitation_data.dedup.near import Matches, NearOptions, find
+    from imitation_data.dedup.near import Matches, find
     from imitation_data.dedup.shingling import Shingling
+    from imitation_data.dedup.sketch import NearOptions
 
 _HOMES = {
     "Banding": "bands",
     "Index": "index",
     "Matches": "near",
-    "NearOptions": "near",
+    "NearOptions": "sketch",
     "Shingling": "shingling",
     "banding": "bands",
     "find": "near",

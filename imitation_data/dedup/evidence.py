@@ -14,10 +14,13 @@ def difference(gone: str, kept: str) -> str:
     """The span in which two texts differ, as `before [gone|kept] after`; empty if they are equal.
 
     What both texts begin and end with is left out but for a few characters; long spans are cut.
+    Case counts only where nothing else differs.
     """
     if gone == kept:
         return ""
-    one, two = _codes(gone), _codes(kept)
+    one, two = _codes(_folded(gone)), _codes(_folded(kept))
+    if len(one) == len(two) and not (one != two).any():
+        one, two = _codes(gone), _codes(kept)
     least = min(len(one), len(two))
     begin = _agree(one[:least], two[:least])
     end = _agree(one[begin:][::-1][: least - begin], two[begin:][::-1][: least - begin])
@@ -31,6 +34,12 @@ def difference(gone: str, kept: str) -> str:
     head = f"…{head}" if begin > CONTEXT else head
     tail = f"{tail[:CONTEXT]}…" if len(tail) > CONTEXT else tail
     return f"{head}[{_cut(mine)}|{_cut(theirs)}]{tail}"
+
+
+def _folded(text: str) -> str:
+    """The text in lower case, so that capitals alone are no difference; never of another length."""
+    lower = text.lower()
+    return lower if len(lower) == len(text) else text
 
 
 def _codes(text: str) -> "np.ndarray[tuple[int], np.dtype[np.uint32]]":

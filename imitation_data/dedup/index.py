@@ -17,18 +17,16 @@ import xxhash
 from numpy.typing import NDArray
 
 from imitation_data.dedup.minhash import band_keys
-from imitation_data.dedup.near import (
-    Matches,
+from imitation_data.dedup.near import Matches, match, policy_order
+from imitation_data.dedup.shingling import Column, Shingling
+from imitation_data.dedup.sketch import (
     NearOptions,
     Sketch,
     StoredSets,
     equal_keys,
     joined,
-    match,
-    policy_order,
     sketch,
 )
-from imitation_data.dedup.shingling import Column, Shingling
 from imitation_data.errors import StoreError
 
 FORMAT = 1

@@ -8,10 +8,9 @@ Texts of fewer tokens than a shingle has are duplicates only of texts that are e
 
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +18,6 @@ import pyarrow.compute as pc
 import xxhash
 from numpy.typing import NDArray
 
-from imitation_data.dedup.bands import Banding, banding
 from imitation_data.dedup.clusters import chains, components, connect
 from imitation_data.dedup.pairs import (
     MAP_WORDS,
@@ -31,111 +29,9 @@ from imitation_data.dedup.pairs import (
     settle,
 )
 from imitation_data.dedup.shingling import Column, Shingling, in_order
-from imitation_data.normalize import normalized
+from imitation_data.dedup.sketch import NearOptions, Sketch, StoredSets, Texts, joined, sketch
 
-_NOT_COMPARED = bytes(16)
 MEMORY = 1 << 30  # bytes of shingle sets; more of them lie in a file that is gone with the process
-
-
-@dataclass(frozen=True)
-class NearOptions:
-    """What counts as a near-duplicate, and how hard it is looked for.
-
-    Attributes:
-        threshold: the least Jaccard similarity of two shingle sets, above 0 and up to 1.
-        recall: wanted probability that a pair right at the threshold is compared at all.
-        most_compared: rows that one row is compared with; beyond that, those that share the most
-            buckets with it. The report says when it was reached.
-        shingling: how texts become sets.
-    """
-
-    threshold: float = 0.7
-    recall: float = 0.98
-    most_compared: int = 256
-    shingling: Shingling = field(default_factory=Shingling)
-
-    def __post_init__(self) -> None:
-        if self.most_compared < 1:
-            raise ValueError(f"most_compared is {self.most_compared}; expected 1 or more")
-        _ = self.banding
-
-    @property
-    def banding(self) -> Banding:
-        """The bands that follow from threshold and recall."""
-        return banding(self.threshold, self.recall, self.shingling.permutations)
-
-
-class Sketch(NamedTuple):
-    """The narrow columns of some texts; all that candidates are found by.
-
-    Attributes:
-        counts: shingles of each text, repeats counted; 0 for short texts; int32, (n,).
-        openings: hash of the first tokens, uint64, (n,).
-        keys: band keys, uint64, (bands, n).
-        equal: XXH3-128 of the normalised text of short ones, 0 for others; uint64, (2, n).
-    """
-
-    counts: NDArray[np.int32]
-    openings: NDArray[np.uint64]
-    keys: NDArray[np.uint64]
-    equal: NDArray[np.uint64]
-
-    def __len__(self) -> int:
-        return len(self.counts)
-
-
-@dataclass(frozen=True)
-class StoredSets:
-    """Shingle sets that were made before, in place of texts.
-
-    Attributes:
-        offsets: where each begins, and the last one ends; int64, (n + 1,).
-        shingles: uint64.
-    """
-
-    offsets: NDArray[np.int64]
-    shingles: NDArray[np.uint64]
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-
-Texts = Iterable[pa.Array | StoredSets]
-
-
-def sketch(texts: pa.Array, options: NearOptions, threads: int = 1) -> Sketch:
-    """Sketch texts; nulls are not compared."""
-    bands = options.banding
-    signed = options.shingling.band_keys(texts, bands.bands, bands.rows, threads)
-    equal = equal_keys(texts, signed.counts)
-    return Sketch(
-        signed.counts, signed.openings, signed.values.astype(np.uint64, copy=False), equal
-    )
-
-
-def equal_keys(texts: pa.Array, counts: NDArray[np.int32]) -> NDArray[np.uint64]:
-    """The column `equal` of a `Sketch`."""
-    equal = np.zeros((2, len(texts)), np.uint64)
-    short = np.flatnonzero(counts == 0)
-    if len(short):
-        some = texts.take(pa.array(short)).to_pylist()
-        halves = [_NOT_COMPARED if text is None else _digest(text) for text in some]
-        equal[:, short] = np.frombuffer(b"".join(halves), ">u8").reshape(-1, 2).T
-    return equal
-
-
-def _digest(text: str) -> bytes:
-    return xxhash.xxh3_128_digest(normalized(text).encode())
-
-
-def joined(sketches: Sequence[Sketch]) -> Sketch:
-    """Put sketches one after the other."""
-    return Sketch(
-        np.concatenate([one.counts for one in sketches]),
-        np.concatenate([one.openings for one in sketches]),
-        np.concatenate([one.keys for one in sketches], axis=1),
-        np.concatenate([one.equal for one in sketches], axis=1),
-    )
 
 
 @dataclass(frozen=True)

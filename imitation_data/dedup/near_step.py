@@ -17,7 +17,7 @@ from imitation_data.dedup.policy import policy_order, source_ranks
 from imitation_data.identity import Identity
 
 if TYPE_CHECKING:
-    from imitation_data.dedup.near import NearOptions
+    from imitation_data.dedup.sketch import NearOptions
 
 Keep = Literal["longest", "earliest", "best"]
 
@@ -85,8 +85,8 @@ class NearDedup:
     @property
     def options(self) -> "NearOptions":
         """The same for the search."""
-        from imitation_data.dedup.near import NearOptions  # noqa: PLC0415 - loads the compiler
         from imitation_data.dedup.shingling import Shingling  # noqa: PLC0415
+        from imitation_data.dedup.sketch import NearOptions  # noqa: PLC0415 - loads the compiler
 
         shingling = Shingling(self.ngram, self.permutations, self.seed, self.scheme)
         return NearOptions(self.threshold, self.recall, self.most_compared, shingling)
@@ -97,7 +97,7 @@ class NearDedup:
 
     def sketch(self, table: pa.Table) -> dict[str, NDArray[Any]]:
         """The narrow columns that candidates are found by, and the value that decides who stays."""
-        from imitation_data.dedup.near import sketch  # noqa: PLC0415 - loads the compiler
+        from imitation_data.dedup.sketch import sketch  # noqa: PLC0415 - loads the compiler
 
         texts = self.texts(table).combine_chunks()
         columns: dict[str, NDArray[Any]] = dict(sketch(texts, self.options)._asdict())
@@ -114,8 +114,9 @@ class NearDedup:
         threads: int,
     ) -> Decision:
         """Drop every row that reaches the threshold with a kept one."""
-        from imitation_data.dedup.near import Sketch, match  # noqa: PLC0415 - loads the compiler
+        from imitation_data.dedup.near import match  # noqa: PLC0415 - loads the compiler
         from imitation_data.dedup.near_report import Findings  # noqa: PLC0415
+        from imitation_data.dedup.sketch import Sketch  # noqa: PLC0415
 
         value = sketches.get("by", rows.characters).astype(np.float64)
         sign = 1 if self.keep == "earliest" else -1

@@ -6,8 +6,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from imitation_data.dedup.near import Matches, NearOptions, find
+from imitation_data.dedup.near import Matches, find
 from imitation_data.dedup.shingling import Shingling
+from imitation_data.dedup.sketch import NearOptions
 from imitation_data.normalize import normalized
 
 LIKENESS = NearOptions(0.7, shingling=Shingling(ngram=3))  # of character trigrams
