@@ -91,6 +91,20 @@ load64 = cast("Callable[[int], np.uint64]", _load64)
 
 
 @intrinsic
+def _store64(typingctx: Any, address: Any, value: Any) -> Any:
+    """Write a uint64 to an address as 8 little-endian bytes."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.store(args[1], _pointer(builder, args[0], _WORD), align=1)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.uint64), generate
+
+
+store64 = cast("Callable[[int, np.uint64], None]", _store64)
+
+
+@intrinsic
 def _trailing_zeros(typingctx: Any, value: Any) -> Any:
     """Count the zero bits below the lowest one bit of a uint64 that is not 0."""
 
