@@ -185,7 +185,12 @@ def read_rows(inputs: Sequence[str], wanted: Wanted, store: Store) -> FileRows:
     """Read the rows of some inputs."""
     rows = FileRows(wanted)
     for reference in inputs:
-        rows.read(open_input(reference, store, told=not wanted.column))
+        try:
+            given = open_input(reference, store, told=not wanted.column)
+        except SourceError as error:
+            hint = "" if wanted.column else "; `--on COLUMN` compares any column with text"
+            raise SourceError(f"{error}{hint}") from error
+        rows.read(given)
     return rows
 
 

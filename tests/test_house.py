@@ -22,7 +22,7 @@ LONG_TESTS = {
     "rows/test_markdown.py": "pages and the Markdown they become stand in it",
 }
 LONG_FUNCTIONS = {  # path:function to the reason why it may be longer
-    "dedup/tokens.py:tokenize": "one compiled loop; a call for each byte would cost more than it does",
+    "dedup/tokens.py:tokenize": "one compiled loop; a call a byte would cost more than it does",
     "dedup/clusters.py:connect": "one compiled loop over chains that lie in a dozen arrays",
     "dedup/pairs.py:settle": "one compiled loop",
 }
