@@ -201,7 +201,7 @@ class Index:
         mine = policy_order(column) if order is None else order
         whole = np.concatenate([np.arange(before), before + mine]).astype(np.int64)
         narrow = joined([empty, *known, *new])
-        fixed = np.arange(len(narrow)) < before
+        fixed = np.arange(len(narrow.counts)) < before
         return match(narrow, _All(self, column), options, whole, fixed=fixed, threads=threads)
 
     def _store(self, table: pa.Table) -> Segment:

@@ -6,11 +6,9 @@ Texts of fewer tokens than a shingle has are duplicates only of texts that are e
 `imitation_data.normalize.normalized`.
 """
 
-import tempfile
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -18,18 +16,11 @@ import pyarrow.compute as pc
 import xxhash
 from numpy.typing import NDArray
 
-from imitation_data.dedup.clusters import chains, components, connect
-from imitation_data.dedup.pairs import (
-    MAP_WORDS,
-    Candidates,
-    copy_sets,
-    draw_maps,
-    lists,
-    number_buckets,
-    settle,
-)
-from imitation_data.dedup.shingling import Column, Shingling, in_order
-from imitation_data.dedup.sketch import NearOptions, Sketch, StoredSets, Texts, joined, sketch
+from imitation_data.dedup.batches import Batch, Proposals
+from imitation_data.dedup.clusters import chains, connect
+from imitation_data.dedup.pairs import lists, settle
+from imitation_data.dedup.shingling import Column, in_order
+from imitation_data.dedup.sketch import NearOptions, Sketch, Texts, joined, sketch
 
 MEMORY = 1 << 30  # bytes of shingle sets; more of them lie in a file that is gone with the process
 
@@ -101,7 +92,9 @@ class Matches:
         return gone[order[:count]]
 
     def rethreshold(self, threshold: float, *, clusters: bool = True) -> "Matches":
-        """What would have been decided at a higher threshold; no text is read again.
+        """What would have been decided at a higher threshold; nothing is signed again.
+
+        Texts are read again only where the shingle sets of all candidates do not fit in memory.
 
         Args:
             threshold: the same, or higher.
@@ -126,11 +119,8 @@ class _State:
     sketch: Sketch
     order: NDArray[np.int64]
     rank: NDArray[np.int64]
-    rows: NDArray[np.int64]  # of the candidates, in policy order
-    given: Candidates
     fixed: NDArray[np.bool_]
-    maps: NDArray[np.uint64]
-    groups: list[NDArray[np.int64]]  # of candidates that can be decided about side by side
+    proposals: Proposals
     seconds: dict[str, float]
 
 
@@ -186,124 +176,62 @@ def match(  # noqa: PLR0913 - what `find` has, after the sketch
     seconds: dict[str, float] | None = None,
 ) -> Matches:
     """Decide about texts that are sketched already; see `find`."""
-    taken = dict(seconds or {})
-    stays = np.zeros(len(narrow), bool) if fixed is None else fixed
+    stays = np.zeros(len(narrow.counts), bool) if fixed is None else fixed
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
-    started = time.perf_counter()
-    ids, count = _buckets(narrow.keys, threads)
-    shares = np.asarray((ids >= 0).any(axis=0))
-    rows = order[shares[order]]
-    buckets = np.ascontiguousarray(ids[:, rows].T)
-    del ids
-    first = np.zeros(count + 1, np.int64)
-    np.cumsum(np.bincount(buckets[buckets >= 0], minlength=count), out=first[1:])
-    taken["bands"] = time.perf_counter() - started
-    started = time.perf_counter()
-    sets, starts, sizes = _sets(narrow.counts, shares, texts, options.shingling, threads)
-    given = Candidates(buckets, first, sets, starts[rows], sizes[rows], stays[rows])
-    maps = np.zeros((len(rows), MAP_WORDS), np.uint64)
-    cuts = np.linspace(0, len(rows), threads + 1).astype(int)
-    in_order(lambda some: draw_maps(given, maps, *some), list(pairwise(cuts.tolist())), threads)
-    taken["sets"] = time.perf_counter() - started
-    groups = _groups(components(buckets, count), threads)
-    state = _State(narrow, order, rank, rows, given, stays, maps, groups, taken)
+    found = Proposals(narrow, order, stays, texts, options.shingling, threads)
+    light = narrow._replace(keys=np.zeros((0, len(narrow.counts)), np.uint64))
+    state = _State(light, order, rank, stays, found, dict(seconds or {}))
     return _settled(state, options, clusters=True)
 
 
-def _buckets(keys: NDArray[np.uint64], threads: int) -> tuple[NDArray[np.int32], int]:
-    """Number the buckets of all bands that hold several texts."""
-    ids = np.empty(keys.shape, np.int32)
-
-    def one(band: int) -> int:
-        return int(number_buckets(keys[band], ids[band]))
-
-    found = in_order(one, range(len(keys)), threads)
-    before = 0
-    for band, count in enumerate(found):
-        np.add(ids[band], before, out=ids[band], where=ids[band] >= 0)
-        before += count
-    return ids, before
-
-
-def _groups(roots: NDArray[np.int64], threads: int) -> list[NDArray[np.int64]]:
-    """Deal components to threads, the largest first to whoever has least; rows ascend."""
-    sizes = np.bincount(roots, minlength=len(roots))
-    load, owner = [0] * threads, np.zeros(len(roots), np.int64)
-    for root in np.argsort(-sizes, kind="stable")[: int((sizes > 0).sum())].tolist():
-        least = load.index(min(load))
-        owner[root] = least
-        load[least] += int(sizes[root])
-    return [np.flatnonzero(owner[roots] == one) for one in range(threads)]
-
-
-def _sets(
-    counts: NDArray[np.int32],
-    wanted: NDArray[np.bool_],
-    texts: Texts,
-    shingling: Shingling,
-    threads: int,
-) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int32]]:
-    """The shingle sets of some texts, where each begins, and its size."""
-    room = np.where(wanted, counts, 0).astype(np.int64)
-    ends = np.cumsum(room)
-    starts = np.where(wanted, ends - room, -1)
-    sizes = np.zeros(len(counts), np.int32)
-    total = int(ends[-1]) if len(ends) else 0
-    sets = _memory(total)
-    before = 0
-    for piece in texts:
-        some = slice(before, before + len(piece))
-        before += len(piece)
-        if isinstance(piece, StoredSets):
-            copy_sets(piece.offsets, piece.shingles, starts[some], sizes[some], sets)
-        elif wanted[some].any():
-            shingling.sets(piece, starts[some], sizes[some], sets, threads)
-    return sets, starts, sizes
-
-
-def _memory(count: int) -> NDArray[np.uint64]:
-    if 8 * count <= MEMORY:
-        return np.empty(count, np.uint64)
-    with tempfile.NamedTemporaryFile(prefix="imitation-sets-") as file:
-        return np.memmap(file, np.uint64, "w+", shape=(count,))
-
-
 def _settled(state: _State, options: NearOptions, *, clusters: bool) -> Matches:
-    """Decide at a threshold."""
-    taken = dict(state.seconds)
-    count, given, rows = len(state.sketch), state.given, state.rows
-    started = time.perf_counter()
-    lost = np.full(len(rows), -1, np.int64)
-    shared = np.zeros(len(rows), np.int32)
-    roots = np.arange(len(rows))
-    asked = (options.threshold, options.most_compared, lost, shared)
-    own, chained = lists(given), chains(given)
-
-    def decide(group: NDArray[np.int64]) -> tuple[int, int, int]:
-        numbers = settle(group, given, state.maps, own, *asked)
-        if clusters:
-            connect(group, given, state.maps, chained, *asked, roots)
-        return numbers
-
-    numbers = in_order(decide, state.groups, len(state.groups))
-    other = np.full(count, -1, np.int64)
-    similarity = np.zeros(count)
-    gone = np.flatnonzero(lost >= 0)
-    other[rows[gone]] = rows[lost[gone]]
-    sizes = given.sizes[gone].astype(np.int64) + given.sizes[lost[gone]] - shared[gone]
-    similarity[rows[gone]] = shared[gone] / sizes
+    """Decide at a threshold, a batch of candidates after the other."""
+    count, proposals = len(state.sketch.counts), state.proposals
+    other, similarity = np.full(count, -1, np.int64), np.zeros(count)
+    cluster = np.arange(count)
+    numbers, seconds = [(0, 0, 0)], 0.0
+    for batch in proposals.batches():
+        started = time.perf_counter()
+        rows, sizes = batch.rows, batch.given.sizes.astype(np.int64)
+        lost, shared, roots, told = _decided(batch, options, clusters=clusters)
+        gone = np.flatnonzero(lost >= 0)
+        other[rows[gone]] = rows[lost[gone]]
+        both = sizes[gone] + sizes[lost[gone]] - shared[gone]
+        similarity[rows[gone]] = shared[gone] / both
+        cluster[rows] = rows[roots]
+        numbers += told
+        seconds += time.perf_counter() - started
     equal = _equal(state)
     other = np.where(equal >= 0, equal, other)
     similarity[equal >= 0] = 1.0
-    cluster = np.where(other >= 0, other, np.arange(count))
-    cluster[rows] = rows[roots]
+    cluster = np.where(equal >= 0, equal, cluster)
     opening = _openings(state, other)
-    taken["verification"] = time.perf_counter() - started
     short = np.asarray((state.sketch.counts == 0) & state.sketch.equal.any(axis=0))
     compared, capped, passed_over = (sum(each) for each in zip(*numbers, strict=True))
-    work = Work(len(rows), compared, capped, passed_over, taken)
+    taken = {**state.seconds, **proposals.seconds, "verification": seconds}
+    work = Work(len(proposals.rows), compared, capped, passed_over, taken)
     return Matches(options, other, similarity, short, opening, cluster, work, state)
+
+
+def _decided(
+    batch: Batch, options: NearOptions, *, clusters: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64], list[tuple[int, int, int]]]:
+    """What each candidate loses to, the shingles they share, its cluster, and what it took."""
+    given, count = batch.given, len(batch.rows)
+    lost, shared = np.full(count, -1, np.int64), np.zeros(count, np.int32)
+    roots = np.arange(count)
+    asked = (options.threshold, options.most_compared, lost, shared)
+    own = lists(given)
+    chained = chains(given) if clusters else None
+
+    def decide(group: NDArray[np.int64]) -> tuple[int, int, int]:
+        numbers = settle(group, given, batch.maps, own, *asked)
+        if chained is not None:
+            connect(group, given, batch.maps, chained, *asked, roots)
+        return numbers
+
+    return lost, shared, roots, in_order(decide, batch.groups, len(batch.groups))
 
 
 def _equal(state: _State) -> NDArray[np.int64]:
@@ -311,13 +239,15 @@ def _equal(state: _State) -> NDArray[np.int64]:
     narrow = state.sketch
     stated = (narrow.counts == 0) & narrow.equal.any(axis=0)
     short = state.order[stated[state.order]]
-    found = np.full(len(narrow), -1, np.int64)
+    found = np.full(len(narrow.counts), -1, np.int64)
     if len(short):
-        _, first, place = np.unique(
-            narrow.equal[:, short], axis=1, return_index=True, return_inverse=True
-        )
-        keeper = short[first[place.reshape(-1)]]
-        found[short] = np.where(keeper == short, -1, keeper)
+        together = np.lexsort((narrow.equal[1, short], narrow.equal[0, short]))
+        keys = narrow.equal[:, short[together]]
+        new = np.ones(len(short), bool)
+        new[1:] = (keys[:, 1:] != keys[:, :-1]).any(axis=0)
+        keeper = short[together[np.flatnonzero(new)[np.cumsum(new) - 1]]]  # the sort is stable
+        mine = short[together]
+        found[mine] = np.where(keeper == mine, -1, keeper)
         found[state.fixed] = -1
     return found
 

@@ -105,6 +105,21 @@ def number_buckets(keys: NDArray[np.uint64], ids: NDArray[np.int32]) -> int:
 
 
 @njit(nogil=True, cache=True)
+def renumber(buckets: NDArray[np.int32], numbers: NDArray[np.int32]) -> int:
+    """Number the buckets of some rows from 0, in place; `numbers` is scratch, all -1."""
+    count = 0
+    for row in range(len(buckets)):
+        for band in range(buckets.shape[1]):
+            bucket = buckets[row, band]
+            if bucket >= 0:
+                if numbers[bucket] < 0:
+                    numbers[bucket] = count
+                    count += 1
+                buckets[row, band] = numbers[bucket]
+    return count
+
+
+@njit(nogil=True, cache=True)
 def copy_sets(
     offsets: NDArray[np.int64],
     shingles: NDArray[np.uint64],

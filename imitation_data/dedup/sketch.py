@@ -59,9 +59,6 @@ class Sketch(NamedTuple):
     keys: NDArray[np.uint64]
     equal: NDArray[np.uint64]
 
-    def __len__(self) -> int:
-        return len(self.counts)
-
 
 @dataclass(frozen=True)
 class StoredSets:

@@ -30,7 +30,7 @@ def bases() -> list[str]:
     for text in texts()[:107_187]:  # the Chinese ones are long already
         held = f"{held}\n\n{text}" if held else text
         if len(held) >= CHARACTERS:
-            found.append(held[: 2 * CHARACTERS])
+            found.append(held[:CHARACTERS])
             held = ""
     return found
 
