@@ -103,6 +103,18 @@ def components(buckets: NDArray[np.int32], count: int) -> NDArray[np.int64]:
 
 
 @njit(nogil=True, cache=True)
+def _hang(row: int, given: Candidates, own: Chains) -> None:
+    """Begin a chain with a row in each of its buckets."""
+    for band in range(given.buckets.shape[1]):
+        bucket = given.buckets[row, band]
+        if bucket >= 0:
+            place = given.first[bucket] + own.filled[bucket]
+            own.filled[bucket] += 1
+            own.member[place], own.last[place], own.following[place] = row, place, -1
+            own.next_head[place], own.heads[bucket] = own.heads[bucket], place
+
+
+@njit(nogil=True, cache=True)
 def connect(
     rows: NDArray[np.int64],
     given: Candidates,
@@ -138,11 +150,13 @@ def connect(
         longest = max(longest, given.sizes[row])
         if other[row] >= 0:
             _join(parent, other[row], row)
+        else:
+            _hang(row, given, own)
     slots = np.zeros(max(16, 8 * longest), np.int32)
     for row in rows:
         mine = given.sets[given.starts[row] : given.starts[row] + given.sizes[row]]
-        if other[row] >= 0 and shared[row] == given.sizes[row] == given.sizes[other[row]]:
-            continue  # whatever is like it is like the row it lost to
+        if other[row] < 0 or shared[row] == given.sizes[row] == given.sizes[other[row]]:
+            continue  # kept rows are unlike each other; an equal row finds what its winner finds
         mask, left = _ZERO, most
         for band in range(bands):
             bucket = given.buckets[row, band]
@@ -150,7 +164,8 @@ def connect(
                 continue
             now = row * bands + band
             before, head, looks = -1, own.heads[bucket], SCANNED
-            while head >= 0:
+            while head >= 0 and looks > 0:
+                looks -= 1
                 root = root_of(parent, own.member[head])
                 if own.stamp[root] == now:  # grown into one cluster since: hang them together
                     own.following[own.last[own.met[root]]] = head
@@ -164,7 +179,7 @@ def connect(
                     one = own.member[at]
                     looks -= 1
                     at = own.following[at]
-                    if left == 0 or own.seen[one] == row or (other[one] < 0 and other[row] < 0):
+                    if left == 0 or own.seen[one] == row:
                         continue
                     own.seen[one] = row
                     size = given.sizes[one]

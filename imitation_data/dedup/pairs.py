@@ -11,12 +11,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from imitation_data.dedup.simd import ones
+from imitation_data.dedup.simd import ones, prefetch
 
 _U64 = np.uint64
 _ZERO = np.uint64(0)
 SCANNED = 1024  # rows of one bucket that are looked at
 LOOKED = 1024  # rows whose bitmaps one row is held against
+AHEAD = 6  # bitmaps asked for before they are needed
 MAP_WORDS = 32  # of a bitmap: 2048 bits
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
@@ -47,14 +48,12 @@ class Lists(NamedTuple):
     Attributes:
         members: the kept rows of each bucket, int32.
         filled: how many there are, int32.
-        seen: the last row that met each row, int32.
-        hits: and in how many buckets, int32.
+        met: the last row that met each row, and in how many buckets, int32, (rows, 2).
     """
 
     members: NDArray[np.int32]
     filled: NDArray[np.int32]
-    seen: NDArray[np.int32]
-    hits: NDArray[np.int32]
+    met: NDArray[np.int32]
 
 
 def lists(given: Candidates) -> Lists:
@@ -63,8 +62,7 @@ def lists(given: Candidates) -> Lists:
     return Lists(
         np.zeros(int(given.first[-1]), np.int32),
         np.zeros(len(given.first) - 1, np.int32),
-        np.full(rows, -1, np.int32),
-        np.zeros(rows, np.int32),
+        np.full((rows, 2), -1, np.int32),
     )
 
 
@@ -219,9 +217,9 @@ def may_share(one: NDArray[np.uint64], two: NDArray[np.uint64], sizes: int, leas
 
 @njit(nogil=True, cache=True)
 def _gather(row: int, given: Candidates, own: Lists, found: NDArray[np.int32]) -> tuple[int, int]:
-    """List the kept rows that share a bucket with a row, and in `own.hits` how many buckets.
+    """List the kept rows that share a bucket with a row, and in `own.met` how many buckets.
 
-    The hits hold for rows that are marked in `own.seen` with this row's number.
+    The numbers hold for rows that are marked with this row.
 
     Returns:
         How many there are, and how many were not looked at because their bucket is too full.
@@ -235,17 +233,17 @@ def _gather(row: int, given: Candidates, own: Lists, found: NDArray[np.int32]) -
         missed += max(0, own.filled[bucket] - SCANNED)
         for at in range(begin, begin + min(own.filled[bucket], SCANNED)):
             before = own.members[at]
-            if own.seen[before] != row:
-                own.seen[before], own.hits[before] = row, 0
+            if own.met[before, 0] != row:
+                own.met[before, 0], own.met[before, 1] = row, 0
                 found[count] = before
                 count += 1
-            own.hits[before] += 1
+            own.met[before, 1] += 1
     return count, missed
 
 
 @njit(nogil=True, cache=True)
 def _choose(
-    found: NDArray[np.int32], count: int, hits: NDArray[np.int32], bands: int, most: int
+    found: NDArray[np.int32], count: int, met: NDArray[np.int32], bands: int, most: int
 ) -> int:
     """Keep the `most` rows with the most shared buckets, the first found among equals.
 
@@ -257,7 +255,7 @@ def _choose(
         return count
     tally = np.zeros(bands + 2, np.int64)
     for place in range(count):
-        tally[hits[found[place]]] += 1
+        tally[met[found[place], 1]] += 1
     level, above = bands + 1, 0
     while above + tally[level] <= most:
         above += tally[level]
@@ -265,8 +263,8 @@ def _choose(
     at_level, kept = most - above, 0
     for place in range(count):
         one = found[place]
-        if hits[one] > level or (hits[one] == level and at_level > 0):
-            at_level -= hits[one] == level
+        if met[one, 1] > level or (met[one, 1] == level and at_level > 0):
+            at_level -= met[one, 1] == level
             found[kept] = one
             kept += 1
     found[:kept].sort()
@@ -283,8 +281,11 @@ def _look(
     looked: int,
 ) -> int:
     """Keep the rows whose bitmaps do not rule them out; return how many there are."""
-    alike, mine = 0, given.sizes[row]
+    alike, mine, base = 0, given.sizes[row], maps.ctypes.data
     for place in range(looked):
+        if place + AHEAD < looked:  # they lie anywhere in memory
+            for line in range(0, 8 * MAP_WORDS, 64):
+                prefetch(base + 8 * MAP_WORDS * found[place + AHEAD] + line)
         before = found[place]
         both = mine + given.sizes[before]
         if may_share(maps[row], maps[before], both, least_shared(both, threshold)):
@@ -329,9 +330,9 @@ def settle(
         other[row] = -1
         if not given.fixed[row]:
             count, missed = _gather(row, given, own, found)
-            looked = _choose(found, count, own.hits, bands, LOOKED)
+            looked = _choose(found, count, own.met, bands, LOOKED)
             alike = _look(row, given, maps, threshold, found, looked)
-            chosen = _choose(found, alike, own.hits, bands, most)
+            chosen = _choose(found, alike, own.met, bands, most)
             mask = _ZERO
             for place in range(chosen):
                 before = found[place]

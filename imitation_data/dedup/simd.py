@@ -6,6 +6,7 @@ from typing import Any, cast
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 LANES = 64  # bytes looked at together; the masks are uint64
@@ -115,6 +116,26 @@ def _trailing_zeros(typingctx: Any, value: Any) -> Any:
 
 
 trailing_zeros = cast("Callable[[np.uint64], int]", _trailing_zeros)
+
+
+@intrinsic
+def _prefetch(typingctx: Any, address: Any) -> Any:
+    """Ask for the cache line at an address; nothing is read, so any address will do."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer = _pointer(builder, args[0], _BYTE)
+        word = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type, word, word, word])
+        name = f"llvm.prefetch.{pointer.type.intrinsic_name}"
+        insert = cgutils.get_or_insert_function
+        function = insert(builder.module, kind, name)  # type: ignore[no-untyped-call]
+        builder.call(function, [pointer, *(ir.Constant(word, one) for one in (0, 3, 1))])
+        return context.get_dummy_value()
+
+    return types.void(types.intp), generate
+
+
+prefetch = cast("Callable[[int], None]", _prefetch)
 
 
 @intrinsic
