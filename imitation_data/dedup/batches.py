@@ -133,7 +133,7 @@ class Proposals:
         return starts, sizes
 
 
-def _numbered(keys: NDArray[np.uint64], threads: int) -> tuple[NDArray[np.int32], int]:
+def _numbered(keys: NDArray[np.uint32], threads: int) -> tuple[NDArray[np.int32], int]:
     """Number the buckets of all bands that hold several texts."""
     ids = np.empty(keys.shape, np.int32)
 

@@ -247,7 +247,7 @@ def _sketched(table: pa.Table, options: NearOptions) -> Sketch:
     signatures = np.frombuffer(raw.buffers()[1], np.uint32)
     signatures = signatures[raw.offset * permutations :][: count * permutations]
     counts = table.column("count").to_numpy().astype(np.int32)
-    keys = np.zeros((bands.bands, count), np.uint64)
+    keys = np.zeros((bands.bands, count), np.uint32)
     band_keys(signatures.reshape(count, permutations), counts, bands.rows, keys)
     equal = np.stack([table.column("equal_high").to_numpy(), table.column("equal_low").to_numpy()])
     return Sketch(counts, table.column("opening").to_numpy(), keys, equal)

@@ -269,15 +269,17 @@ def band_keys(
     signatures: NDArray[np.uint32],
     counts: NDArray[np.int32],
     rows_a_band: int,
-    keys: NDArray[np.uint64],
+    keys: NDArray[np.uint32],
 ) -> None:
     """Hash each band of each signature; 0 for texts without shingles.
+
+    Keys that are equal by chance only propose a pair in vain, so 32 bits will do.
 
     Args:
         signatures: uint32, shape (n, permutations).
         counts: shingles of each text, int32, shape (n,).
         rows_a_band: minima in a band.
-        keys: filled; uint64, shape (bands, n).
+        keys: filled; uint32, shape (bands, n).
     """
     for row in range(len(counts)):
         for band in range(len(keys)):
@@ -285,7 +287,8 @@ def band_keys(
             for at in range(band * rows_a_band, (band + 1) * rows_a_band):
                 value = (value ^ _U64(signatures[row, at])) * _MIX_ONE
                 value ^= value >> _U64(32)
-            keys[band, row] = (value | _U64(1)) if counts[row] > 0 else _U64(0)
+            key = _U32(value >> _U64(32)) | _U32(1)
+            keys[band, row] = key if counts[row] > 0 else _U32(0)
 
 
 @njit(nogil=True, cache=True)

@@ -158,10 +158,9 @@ def find(
     started = time.perf_counter()
     column = Column(texts)
     sketches = [sketch(piece, asked, threads) for piece in column]
-    empty = sketch(pa.array([], pa.string()), asked)
     seconds = {"signatures": time.perf_counter() - started}
     ranked = policy_order(column) if order is None else order
-    narrow = joined([empty, *sketches])
+    narrow = joined(sketches or [sketch(pa.array([], pa.string()), asked)])
     return match(narrow, column, asked, ranked, fixed=fixed, threads=threads, seconds=seconds)
 
 
@@ -180,7 +179,7 @@ def match(  # noqa: PLR0913 - what `find` has, after the sketch
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
     found = Proposals(narrow, order, stays, texts, options.shingling, threads)
-    light = narrow._replace(keys=np.zeros((0, len(narrow.counts)), np.uint64))
+    light = narrow._replace(keys=narrow.keys[:0])
     state = _State(light, order, rank, stays, found, dict(seconds or {}))
     return _settled(state, options, clusters=True)
 

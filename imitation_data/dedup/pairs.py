@@ -67,11 +67,11 @@ def lists(given: Candidates) -> Lists:
 
 
 @njit(nogil=True, cache=True)
-def number_buckets(keys: NDArray[np.uint64], ids: NDArray[np.int32]) -> int:
+def number_buckets(keys: NDArray[np.uint32], ids: NDArray[np.int32]) -> int:
     """Number the buckets of one band that have several rows; the others are -1.
 
     Args:
-        keys: of each row, 0 for rows that are not looked for; uint64, (n,).
+        keys: of each row, 0 for rows that are not looked for; uint32, (n,).
         ids: filled, int32, (n,).
 
     Returns:
@@ -86,9 +86,9 @@ def number_buckets(keys: NDArray[np.uint64], ids: NDArray[np.int32]) -> int:
     for row in range(len(keys)):
         ids[row] = -1
         key = keys[row]
-        if key == _ZERO:
+        if key == 0:
             continue
-        at = (key * _MIX >> _U64(20)) & mask
+        at = (_U64(key) * _MIX >> _U64(20)) & mask
         while slots[at] != 0 and keys[slots[at] - 1] != key:
             at = (at + _U64(1)) & mask
         if slots[at] == 0:

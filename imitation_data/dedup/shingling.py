@@ -43,12 +43,12 @@ class Signed(NamedTuple):
     Attributes:
         counts: shingles of each text, repeats counted; 0 for texts of fewer tokens; int32, (n,).
         openings: a hash of each text's first tokens, 0 for short texts; uint64, (n,).
-        values: band keys, uint64, (bands, n); or signatures, uint32, (n, permutations).
+        values: band keys, uint32, (bands, n); or signatures, uint32, (n, permutations).
     """
 
     counts: NDArray[np.int32]
     openings: NDArray[np.uint64]
-    values: NDArray[np.uint64] | NDArray[np.uint32]
+    values: NDArray[np.uint32]
 
 
 class Buffers(NamedTuple):
@@ -138,7 +138,7 @@ class Shingling:
         return Signed(counts, openings, values[:, : self.permutations])
 
     def band_keys(self, texts: pa.Array, bands: int, rows_a_band: int, threads: int = 1) -> Signed:
-        """Sign texts and keep a 64-bit key of each band only.
+        """Sign texts and keep a 32-bit key of each band only.
 
         Args:
             texts: a string array; nulls count as empty.
@@ -148,7 +148,7 @@ class Shingling:
         """
         count = len(texts)
         hashing = self.hashing
-        keys = np.zeros((bands, count), np.uint64)
+        keys = np.empty((bands, count), np.uint32)
         counts, openings = np.zeros(count, np.int32), np.zeros(count, np.uint64)
 
         def work(piece: Buffers, rows: Rows, ready: bool) -> None:  # noqa: FBT001

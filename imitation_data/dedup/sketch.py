@@ -50,13 +50,13 @@ class Sketch(NamedTuple):
     Attributes:
         counts: shingles of each text, repeats counted; 0 for short texts; int32, (n,).
         openings: hash of the first tokens, uint64, (n,).
-        keys: band keys, uint64, (bands, n).
+        keys: band keys, uint32, (bands, n).
         equal: XXH3-128 of the normalised text of short ones, 0 for others; uint64, (2, n).
     """
 
     counts: NDArray[np.int32]
     openings: NDArray[np.uint64]
-    keys: NDArray[np.uint64]
+    keys: NDArray[np.uint32]
     equal: NDArray[np.uint64]
 
 
@@ -84,9 +84,7 @@ def sketch(texts: pa.Array, options: NearOptions, threads: int = 1) -> Sketch:
     bands = options.banding
     signed = options.shingling.band_keys(texts, bands.bands, bands.rows, threads)
     equal = equal_keys(texts, signed.counts)
-    return Sketch(
-        signed.counts, signed.openings, signed.values.astype(np.uint64, copy=False), equal
-    )
+    return Sketch(signed.counts, signed.openings, signed.values, equal)
 
 
 def equal_keys(texts: pa.Array, counts: NDArray[np.int32]) -> NDArray[np.uint64]:
@@ -106,6 +104,8 @@ def _digest(text: str) -> bytes:
 
 def joined(sketches: Sequence[Sketch]) -> Sketch:
     """Put sketches one after the other."""
+    if len(sketches) == 1:
+        return sketches[0]
     return Sketch(
         np.concatenate([one.counts for one in sketches]),
         np.concatenate([one.openings for one in sketches]),
