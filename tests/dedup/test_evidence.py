@@ -71,10 +71,10 @@ def test_texts_come_back_from_a_difference(start, mine, theirs, end):
     [
         ("Say hello to Ann.", "Say hello to Anton.", "Say hello to [Ann|Anton]."),
         ("one two", "one two three", "one [two|two three]"),
-        ("one two", "one two, three", "one two[|, three]"),
+        ("one two", "one two, three", "one [two|two, three]"),
         ("", "a", "[|a]"),
         ("HELLO there", "hello There", "[HELLO there|hello There]"),
-        ("Hello there you", "hello there, you", "Hello there[|,] you"),
+        ("Hello there you", "hello there, you", "Hello [there|there,] you"),
         ("add 3 + 4 now", "add 3 - 4 now", "add 3 [+|-] 4 now"),
         ("x" * 100 + " a " + "y" * 100, "x" * 100 + " b " + "y" * 100, None),
     ],

@@ -339,7 +339,9 @@ def test_real_rows_against_comparing_everything(count):
     pairs = zip(truth.one.tolist(), truth.two.tolist(), truth.similarity.tolist(), strict=True)
     known = {(one, two): similarity for one, two, similarity in pairs}
     for threshold in (0.5, 0.6, 0.7, 0.8, 0.9):
-        found = find([column(texts)], NearOptions(threshold), threads=2)
+        # At 0.9 these rows have few pairs in clusters, and a single miss can part several.
+        recall = 0.98 if threshold < 0.9 else 0.995
+        found = find([column(texts)], NearOptions(threshold, recall), threads=2)
         assert len(found.removed)
         for row in found.removed.tolist():
             other = int(found.other[row])

@@ -75,6 +75,13 @@ def test_tokens_of_any_text(text):
     unless_in_context(cut(text.encode()), wanted)
 
 
+@given(st.text(st.sampled_from("aא \u05b0\u05b4\u05bc\u0315\u0321\u0651\ufe0f"), max_size=12))
+def test_marks_in_any_order(text):
+    """Marks that normalisation would put into another order are never hashed as they came."""
+    unless_in_context(cut(text.encode()), oracle.tokens(text))
+    assert Shingling().tokens(text) == oracle.tokens(text)
+
+
 @given(before=TEXT, text=TEXT, after=TEXT)
 def test_neighbours_in_the_buffer_do_not_matter(before, text, after):
     """A text's tokens do not depend on what lies before and after it."""
