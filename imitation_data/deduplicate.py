@@ -210,6 +210,16 @@ def add_to_index(path: str, done: Deduplicated, threads: int = 1) -> Index:
     return index.add(ids, _staying(done.rows, stays), threads)
 
 
+def refuse_taken(folder: Path) -> None:
+    """Refuse an output folder in which something lies already: old and new would mix.
+
+    Raises:
+        StoreError: it is not empty, or no folder.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise StoreError(f"{folder}: is not empty; name a new folder for --out, or remove it")
+
+
 def write(done: Deduplicated, folder: Path) -> list[Path]:
     """Write what stays, the duplicates, the clusters and a report into a folder.
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path, PurePosixPath
@@ -259,7 +260,11 @@ def _write_table(file: SourceFile, keep: NDArray[np.int64], target: Path) -> Pat
         writer = writer or pq.ParquetWriter(path, batch.schema, compression="zstd")
         writer.write_batch(some)
         before += len(batch)
-    if writer is not None:
+    if writer is None:  # no row, but columns all the same
+        with pq.ParquetFile(file.path) if file.suffix == ".parquet" else nullcontext() as table:
+            empty = table.schema_arrow.empty_table() if table else pa.table({})
+        pq.write_table(empty, path)
+    else:
         writer.close()
     return path
 

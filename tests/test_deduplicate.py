@@ -200,6 +200,27 @@ def test_other_thresholds_are_told(tmp_path):
     assert told["what_if"] == {"0.8": 1, "1": 0}
 
 
+def test_a_table_without_rows(tmp_path):
+    """Nothing in, nothing out, with the columns it has."""
+    path = tmp_path / "rows.parquet"
+    pq.write_table(
+        pa.table({"text": pa.array([], pa.string()), "n": pa.array([], pa.int8())}), path
+    )
+    told = json.loads(run(path, "--on", "text", "--out", tmp_path / "out", "--json").stdout)
+    assert (told["read"], told["kept"], told["dropped"]) == (0, 0, {})
+    (table,) = (tmp_path / "out" / "kept").iterdir()
+    assert pq.read_schema(table).names == ["text", "n"]
+
+
+def test_an_output_that_is_taken_is_refused(tmp_path):
+    """Old and new files never mix; nothing is read before that is known."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old.txt").write_text("mine")
+    done = run(as_jsonl(tmp_path), "--on", "text", "--out", tmp_path / "out", code=1)
+    assert "is not empty; name a new folder" in done.stderr
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["old.txt"]
+
+
 def test_a_record_that_is_broken_stops(tmp_path):
     """A line that is no JSON is named."""
     path = tmp_path / "rows.jsonl"

@@ -72,11 +72,14 @@ def dedup(  # noqa: PLR0913, PLR0917 - one parameter an option
     from imitation_data.deduplicate import (  # noqa: PLC0415
         add_to_index,
         deduplicate,
+        refuse_taken,
         write,
     )
     from imitation_data.engines.local import cores  # noqa: PLC0415
 
     asked = _asked((on, by, name), keep, what_if, (threshold, recall, ngram, scheme))
+    if out is not None:
+        refuse_taken(out)
     threads = workers or cores()
     fresh = add and not Path(against).exists()
     held = "" if fresh else against

@@ -5,7 +5,9 @@ them; each segment is one Arrow IPC file with a row a text. It holds ids, signat
 sets, no text, and is good for any threshold.
 """
 
+import fcntl
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -31,6 +33,7 @@ from imitation_data.errors import StoreError
 
 FORMAT = 1
 MANIFEST = "index.json"
+LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -149,7 +152,7 @@ class Index:
             if repeated:
                 problems.append(f"{segment.name}: {repeated} ids stand in the index twice")
             seen.update(ids)
-        known = {MANIFEST, *(segment.name for segment in self.segments)}
+        known = {MANIFEST, LOCK, *(segment.name for segment in self.segments)}
         problems += [
             f"{path.name}: belongs to no segment; left by an interrupted run, it can be deleted"
             for path in sorted(self.path.iterdir())
@@ -216,7 +219,10 @@ class Index:
 
     def _with(self, *segments: Segment) -> "Index":
         index = replace(self, segments=(*self.segments, *segments))
-        _write(index)
+        with _locked(self.path):
+            if Index.open(self.path).segments != self.segments:
+                raise StoreError(f"{self.path}: was changed by somebody else meanwhile; run again")
+            _write(index)
         return index
 
 
@@ -276,6 +282,14 @@ def _rows(shingling: Shingling, texts: pa.Array, threads: int) -> pa.Table:
             "shingles": pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(sets[used])),
         }
     )
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Let one process at a time change an index."""
+    with (folder / LOCK).open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _write(index: Index) -> None:

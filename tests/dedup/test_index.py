@@ -159,6 +159,15 @@ def test_check_finds_what_opening_cannot(index):
     assert "belongs to no segment" in problems[1]
 
 
+def test_two_at_once_lose_nothing(index):
+    """Who opened an index before somebody else added to it is told, and nothing is overwritten."""
+    other = Index.open(index.path)
+    index.add(["one"], [column(TIDES)])
+    with pytest.raises(StoreError, match="changed by somebody else meanwhile; run again"):
+        other.add(["two"], [column(TIDES)])
+    assert Index.open(index.path).ids() == ["sea", "hello", "one"]
+
+
 def test_there_must_be_one(tmp_path):
     """A folder without an index, and a place that is taken."""
     with pytest.raises(StoreError, match="is no index"):
