@@ -85,7 +85,7 @@ class Deduplicated:
             "equal_short_text": equal,
             **self.rows.drops,
         }
-        bands = found.options.banding
+        bands = found.banding
         return {
             "read": len(self.stays) + sum(self.rows.drops.values()),
             "kept": kept,
@@ -233,7 +233,7 @@ def write(done: Deduplicated, folder: Path) -> list[Path]:
             written.append(folder / f"{name}.parquet")
             pq.write_table(table, written[-1], compression="zstd")
         report = done.summary()
-        report["curve"] = [list(pair) for pair in done.matches.options.banding.curve()]
+        report["curve"] = [list(pair) for pair in done.matches.banding.curve()]
         written.append(folder / "report.json")
         written[-1].write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
     except OSError as error:

@@ -53,7 +53,7 @@ def dedup(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = None,
     recall: Annotated[
         float, typer.Option("--recall", help="Wanted share of pairs found at the threshold.")
-    ] = 0.98,
+    ] = 0.985,
     scheme: Annotated[
         str, typer.Option("--scheme", help="poly64, or xxh32 to be read by datasketch.")
     ] = "poly64",

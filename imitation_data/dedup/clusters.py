@@ -3,9 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from imitation_data.dedup.kernel import kernel
 from imitation_data.dedup.pairs import (
     SCANNED,
     Candidates,
@@ -62,7 +62,7 @@ def chains(given: Candidates) -> Chains:
     )
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def root_of(parent: NDArray[np.int64], row: int) -> int:
     """The lowest row of a row's cluster; paths are halved on the way (Tarjan 1975)."""
     while parent[row] != row:
@@ -71,7 +71,7 @@ def root_of(parent: NDArray[np.int64], row: int) -> int:
     return row
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _join(parent: NDArray[np.int64], one: int, two: int) -> None:
     one, two = root_of(parent, one), root_of(parent, two)
     if one < two:
@@ -80,7 +80,7 @@ def _join(parent: NDArray[np.int64], one: int, two: int) -> None:
         parent[one] = two
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def components(buckets: NDArray[np.int32], count: int) -> NDArray[np.int64]:
     """The lowest row that each row is connected to by shared buckets, of which there are `count`.
 
@@ -102,7 +102,7 @@ def components(buckets: NDArray[np.int32], count: int) -> NDArray[np.int64]:
     return parent
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _hang(row: int, given: Candidates, own: Chains) -> None:
     """Begin a chain with a row in each of its buckets."""
     for band in range(given.buckets.shape[1]):
@@ -114,7 +114,7 @@ def _hang(row: int, given: Candidates, own: Chains) -> None:
             own.next_head[place], own.heads[bucket] = own.heads[bucket], place
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def connect(
     rows: NDArray[np.int64],
     given: Candidates,

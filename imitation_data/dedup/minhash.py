@@ -9,9 +9,9 @@ over 32 bits of it, or over XXH32 of the shingle's text: the latter are bit for 
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from imitation_data.dedup.kernel import inlined, kernel
 from imitation_data.dedup.simd import PERMUTATIONS, load32, load64, lower_minima, store64
 from imitation_data.dedup.tokens import IN_CONTEXT, tokenize, word_hash
 
@@ -93,12 +93,12 @@ def affine(permutations: int, seed: int) -> tuple[NDArray[np.uint32], NDArray[np
     return a, draw.randint(0, 1 << 32, permutations, dtype=np.uint32)
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _rotated(value: np.uint32, by: int) -> np.uint32:
     return _U32(_U32(value << _U32(by)) | _U32(value >> _U32(32 - by)))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def xxh32(at: int, length: int) -> np.uint32:
     """Hash bytes at an address with seed 0; 3 more bytes must be readable."""
     left, value = length, _P5
@@ -128,7 +128,7 @@ def xxh32(at: int, length: int) -> np.uint32:
     return _U32(value ^ (value >> _U32(16)))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def shingle(work: Scratch, tokens: int, size: int) -> int:
     """Hash every run of `size` tokens into `work.shingles`; return how many there are.
 
@@ -159,7 +159,7 @@ def shingle(work: Scratch, tokens: int, size: int) -> int:
     return count
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _join(work: Scratch, tokens: int) -> None:
     """Write the tokens into `work.joined`, one space between two, and where they lie to `spans`."""
     out, source, target = 0, work.plain.ctypes.data, work.joined.ctypes.data
@@ -172,7 +172,7 @@ def _join(work: Scratch, tokens: int) -> None:
         work.joined[out - 1] = 32
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _mixed(work: Scratch, tokens: int, size: int, text: bool) -> int:
     """Fill `work.mixed` with 32 bits a shingle, through MurmurHash3's 32-bit finalizer."""
     count = tokens - size + 1
@@ -198,7 +198,7 @@ def _mixed(work: Scratch, tokens: int, size: int, text: bool) -> int:
     return count
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _minima(
     mixed: NDArray[np.uint32],
     count: int,
@@ -215,7 +215,7 @@ def _minima(
             lower_minima(at + step, times + step, plus + step, hashes + 4 * place)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _opening(work: Scratch, tokens: int) -> np.uint64:
     value = _U64(0)
     if tokens < OPENING:
@@ -227,7 +227,7 @@ def _opening(work: Scratch, tokens: int) -> np.uint64:
     return value | _U64(1)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def sign(
     text: NDArray[np.uint8],
     offsets: NDArray[np.int64],
@@ -264,7 +264,7 @@ def sign(
         signatures[row] = work.minima
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def band_keys(
     signatures: NDArray[np.uint32],
     counts: NDArray[np.int32],
@@ -291,7 +291,7 @@ def band_keys(
             keys[band, row] = key if counts[row] > 0 else _U32(0)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def distinct(work: Scratch, count: int, out: NDArray[np.uint64]) -> int:
     """Write each of `work.shingles` once to `out`, in order; return how many."""
     size = 16
@@ -311,7 +311,7 @@ def distinct(work: Scratch, count: int, out: NDArray[np.uint64]) -> int:
     return found
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def shingle_sets(
     text: NDArray[np.uint8],
     offsets: NDArray[np.int64],

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import xxhash
 from numpy.typing import NDArray
 
+from imitation_data.dedup.bands import Banding
 from imitation_data.dedup.batches import Batch, Proposals
 from imitation_data.dedup.clusters import chains, connect
 from imitation_data.dedup.pairs import lists, settle
@@ -56,7 +57,8 @@ class Matches:
         short: texts of fewer tokens than a shingle has, bool, (n,).
             False for nulls, which are not compared.
         opening: the first kept text in policy order that begins alike, or -1; kept texts only.
-        cluster: the first text of the cluster each is in, itself when alone; int64, (n,).
+        cluster: the first text of the cluster each is in, itself when alone; int64, (n,). Fixed
+            texts are not compared with each other.
         work: what it took.
     """
 
@@ -68,6 +70,11 @@ class Matches:
     cluster: NDArray[np.int64]
     work: Work
     _state: "_State"
+
+    @property
+    def banding(self) -> Banding:
+        """The bands by which pairs were proposed, also after `rethreshold`."""
+        return self._state.banding
 
     @property
     def kept(self) -> NDArray[np.int64]:
@@ -120,6 +127,7 @@ class _State:
     order: NDArray[np.int64]
     rank: NDArray[np.int64]
     fixed: NDArray[np.bool_]
+    banding: Banding
     proposals: Proposals
     seconds: dict[str, float]
 
@@ -176,12 +184,22 @@ def match(  # noqa: PLR0913 - what `find` has, after the sketch
 ) -> Matches:
     """Decide about texts that are sketched already; see `find`."""
     stays = np.zeros(len(narrow.counts), bool) if fixed is None else fixed
+    _refuse_order(order, stays, len(narrow.counts))
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
     found = Proposals(narrow, order, stays, texts, options.shingling, threads)
     light = narrow._replace(keys=narrow.keys[:0])
-    state = _State(light, order, rank, stays, found, dict(seconds or {}))
+    state = _State(light, order, rank, stays, options.banding, found, dict(seconds or {}))
     return _settled(state, options, clusters=True)
+
+
+def _refuse_order(order: NDArray[np.int64], fixed: NDArray[np.bool_], count: int) -> None:
+    if not np.array_equal(np.sort(order), np.arange(count)):
+        raise ValueError(f"order has {len(order)} entries; expected each of 0 to {count - 1} once")
+    if len(fixed) != count:
+        raise ValueError(f"fixed has {len(fixed)} entries; expected {count}, one a text")
+    if (np.diff(fixed[order].astype(np.int8)) > 0).any():
+        raise ValueError("order names a fixed text after another one; expected fixed ones first")
 
 
 def _settled(state: _State, options: NearOptions, *, clusters: bool) -> Matches:

@@ -49,7 +49,7 @@ class Findings:
 
     def note(self) -> str:
         """How it was looked for, in a line; says when a limit was met."""
-        bands, work = self._found.options.banding, self._found.work
+        bands, work = self._found.banding, self._found.work
         words = (
             f"{bands.bands} bands of {bands.rows}; {work.candidates:,} candidates, "
             f"{work.compared:,} pairs compared"
@@ -64,7 +64,7 @@ class Findings:
     def tables(self, what_if: Sequence[float]) -> Iterator[Table]:
         """The detection curve, other thresholds, and what else was seen."""
         found = self._found
-        curve = found.options.banding.curve()[1:]
+        curve = found.banding.curve()[1:]
         rows = [(f"{at:.2f}", f"{100 * chance:.1f} %") for at, chance in curve]
         bars = tuple(round(100 * chance, 2) for _, chance in curve)
         title = "Pairs that are found, by their similarity"

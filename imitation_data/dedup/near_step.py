@@ -55,7 +55,7 @@ class NearDedup:
     priority: tuple[str, ...] = ()
     keep: Keep = "longest"
     by: str = ""
-    recall: float = 0.98
+    recall: float = 0.985
     what_if: tuple[float, ...] = (0.8, 0.9)
     permutations: int = 128
     seed: int = 1
@@ -164,12 +164,14 @@ def number_of(value: object) -> float:
     """A number as it is, an ISO date or time as seconds since 1970, anything else NaN."""
     if isinstance(value, bool) or value is None:
         return np.nan
+    if isinstance(value, str) and "-" in value[1:]:
+        try:
+            moment = datetime.fromisoformat(value)
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, OverflowError):
+            pass  # perhaps 1e-3
     try:
-        return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        pass
-    try:
-        moment = datetime.fromisoformat(str(value))
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
         return np.nan
+    return number if np.isfinite(number) else np.nan

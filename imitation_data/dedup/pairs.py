@@ -8,9 +8,9 @@ shares a bucket reaches the threshold.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from imitation_data.dedup.kernel import inlined, kernel
 from imitation_data.dedup.simd import ones, prefetch
 
 _U64 = np.uint64
@@ -66,7 +66,7 @@ def lists(given: Candidates) -> Lists:
     )
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def number_buckets(keys: NDArray[np.uint32], ids: NDArray[np.int32]) -> int:
     """Number the buckets of one band that have several rows; the others are -1.
 
@@ -102,7 +102,7 @@ def number_buckets(keys: NDArray[np.uint32], ids: NDArray[np.int32]) -> int:
     return found
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def renumber(buckets: NDArray[np.int32], numbers: NDArray[np.int32]) -> int:
     """Number the buckets of some rows from 0, in place; `numbers` is scratch, all -1."""
     count = 0
@@ -117,7 +117,7 @@ def renumber(buckets: NDArray[np.int32], numbers: NDArray[np.int32]) -> int:
     return count
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def copy_sets(
     offsets: NDArray[np.int64],
     shingles: NDArray[np.uint64],
@@ -133,7 +133,7 @@ def copy_sets(
             sets[starts[row] : starts[row] + size] = shingles[offsets[row] : offsets[row] + size]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def fill(slots: NDArray[np.int32], mine: NDArray[np.uint64]) -> np.uint64:
     """Put a set into a hash table; return the table's mask."""
     size = 16
@@ -149,7 +149,7 @@ def fill(slots: NDArray[np.int32], mine: NDArray[np.uint64]) -> np.uint64:
     return mask
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def shared_by(
     slots: NDArray[np.int32],
     mask: np.uint64,
@@ -182,7 +182,7 @@ def shared_by(
     return found
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def least_shared(both: int, threshold: float) -> int:
     """The fewest shared shingles with which two sets of so many together reach a similarity."""
     least = np.int64(threshold * both / (1.0 + threshold))
@@ -193,7 +193,7 @@ def least_shared(both: int, threshold: float) -> int:
     return least
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def draw_maps(given: Candidates, maps: NDArray[np.uint64], begin: int, end: int) -> None:
     """Draw a bitmap of some sets, one bit a shingle; `maps` is zeros, (rows, MAP_WORDS)."""
     for row in range(begin, end):
@@ -202,7 +202,7 @@ def draw_maps(given: Candidates, maps: NDArray[np.uint64], begin: int, end: int)
             maps[row, (bit >> _U64(6)) % _U64(MAP_WORDS)] |= _U64(1) << (bit & _U64(63))
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def may_share(one: NDArray[np.uint64], two: NDArray[np.uint64], sizes: int, least: int) -> bool:
     """Whether sets of so many shingles together can share `least`, by their bitmaps.
 
@@ -215,7 +215,7 @@ def may_share(one: NDArray[np.uint64], two: NDArray[np.uint64], sizes: int, leas
     return sizes - apart >= 2 * least
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _gather(row: int, given: Candidates, own: Lists, found: NDArray[np.int32]) -> tuple[int, int]:
     """List the kept rows that share a bucket with a row, and in `own.met` how many buckets.
 
@@ -241,7 +241,7 @@ def _gather(row: int, given: Candidates, own: Lists, found: NDArray[np.int32]) -
     return count, missed
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _choose(
     found: NDArray[np.int32], count: int, met: NDArray[np.int32], bands: int, most: int
 ) -> int:
@@ -271,7 +271,7 @@ def _choose(
     return kept
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _look(
     row: int,
     given: Candidates,
@@ -294,7 +294,7 @@ def _look(
     return alike
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def settle(
     rows: NDArray[np.int64],
     given: Candidates,

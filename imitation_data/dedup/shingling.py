@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +24,7 @@ from imitation_data.dedup.minhash import (
 )
 from imitation_data.dedup.simd import PERMUTATIONS
 from imitation_data.dedup.tokens import IN_CONTEXT, tokenize
+from imitation_data.errors import StepError
 from imitation_data.normalize import normalized
 
 if TYPE_CHECKING:
@@ -243,6 +244,20 @@ def _put(
             array[rows] = part
 
 
+def strings(texts: pa.Array, rows: NDArray[np.int64]) -> list[str | None]:
+    """Some texts as Python has them.
+
+    Raises:
+        StepError: one is not UTF-8, against what its column says.
+    """
+    try:
+        return cast("list[str | None]", texts.take(pa.array(rows)).to_pylist())
+    except UnicodeDecodeError as error:
+        raise StepError(
+            f"a text among {len(texts):,} is not UTF-8 ({error.reason}); mend the column first"
+        ) from error
+
+
 def _each_piece(
     texts: pa.Array,
     counts: NDArray[np.int32],
@@ -261,7 +276,7 @@ def _each_piece(
     again = np.flatnonzero(counts == IN_CONTEXT)
 
     def other(rows: NDArray[np.int64]) -> None:
-        some = [normalized(text) for text in texts.take(pa.array(rows)).to_pylist()]
+        some = [normalized(text or "") for text in strings(texts, rows)]
         work(buffers_of(pa.array(some, pa.large_string())), rows, True)  # noqa: FBT003
 
     parts = [again[at : at + 256] for at in range(0, len(again), 256)]

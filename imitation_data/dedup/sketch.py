@@ -10,7 +10,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from imitation_data.dedup.bands import Banding, banding
-from imitation_data.dedup.shingling import Shingling
+from imitation_data.dedup.shingling import Shingling, strings
 from imitation_data.normalize import normalized
 
 _NOT_COMPARED = bytes(16)
@@ -29,7 +29,7 @@ class NearOptions:
     """
 
     threshold: float = 0.7
-    recall: float = 0.98
+    recall: float = 0.985
     most_compared: int = 256
     shingling: Shingling = field(default_factory=Shingling)
 
@@ -92,7 +92,7 @@ def equal_keys(texts: pa.Array, counts: NDArray[np.int32]) -> NDArray[np.uint64]
     equal = np.zeros((2, len(texts)), np.uint64)
     short = np.flatnonzero(counts == 0)
     if len(short):
-        some = texts.take(pa.array(short)).to_pylist()
+        some = strings(texts, short)
         halves = [_NOT_COMPARED if text is None else _digest(text) for text in some]
         equal[:, short] = np.frombuffer(b"".join(halves), ">u8").reshape(-1, 2).T
     return equal

@@ -7,7 +7,6 @@ The kernels take addresses: text is read where Arrow has it.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from imitation_data.dedup.characters import (
@@ -20,6 +19,7 @@ from imitation_data.dedup.characters import (
     PAGE_BITS,
     WORD,
 )
+from imitation_data.dedup.kernel import inlined, kernel
 from imitation_data.dedup.simd import LANES, load64, lower_block, trailing_zeros
 
 IN_CONTEXT = -1  # told instead of a count: the text must be normalised as a whole first
@@ -36,7 +36,7 @@ _KIND = 7
 _CLASS = (1 << (CODE_SHIFT - CLASS_SHIFT)) - 1
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def word_hash(at: int, length: int) -> np.uint64:
     """Hash `length` >= 1 bytes at an address to 64 bits; 7 more bytes must be readable."""
     value = _SEED
@@ -50,7 +50,7 @@ def word_hash(at: int, length: int) -> np.uint64:
     return value ^ (value >> np.uint64(32))
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _decode(text: NDArray[np.uint8], at: int, stop: int) -> tuple[int, int]:
     """Code point and length in bytes of the character at `at`, which is not ASCII.
 
@@ -69,7 +69,7 @@ def _decode(text: NDArray[np.uint8], at: int, stop: int) -> tuple[int, int]:
     return 0, 1
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _encode(code: int, out: NDArray[np.uint8], at: int) -> int:
     """Write a code point as UTF-8; return where the next one goes."""
     if code < 0x80:
@@ -91,7 +91,7 @@ def _encode(code: int, out: NDArray[np.uint8], at: int) -> int:
     return at + 4
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def tokenize(
     text: NDArray[np.uint8],
     span: tuple[int, int],
