@@ -200,6 +200,19 @@ def test_other_thresholds_are_told(tmp_path):
     assert told["what_if"] == {"0.8": 1, "1": 0}
 
 
+def test_rows_without_a_prompt_stay(tmp_path):
+    """Null, empty and blank text is no text: such rows are unlike each other, and counted."""
+    prompts = [None, "", "  ", "\n", "!!!", "???", "Hello", "hello"]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(json.dumps({"prompt": text, "answer": "x"}) for text in prompts))
+    for column in ("prompt", "answer"):
+        told = json.loads(run(path, "--on", column, "--json").stdout)
+        assert told["read"] == told["kept"] + sum(told["dropped"].values())
+    told = json.loads(run(path, "--on", "prompt", "--json").stdout)
+    assert told["dropped"] == {"equal_short_text": 1}
+    assert told["without_text"] == 4
+
+
 def test_a_table_without_rows(tmp_path):
     """Nothing in, nothing out, with the columns it has."""
     path = tmp_path / "rows.parquet"

@@ -83,7 +83,7 @@ class Matches:
 
     @property
     def silent(self) -> NDArray[np.bool_]:
-        """Which texts are null; they are compared with nothing and stay."""
+        """Which texts are null or blank; they are compared with nothing and stay."""
         narrow = self._state.sketch
         return np.asarray((narrow.counts == 0) & ~narrow.equal.any(axis=0))
 

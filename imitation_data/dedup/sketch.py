@@ -14,6 +14,7 @@ from imitation_data.dedup.shingling import Shingling, strings
 from imitation_data.normalize import normalized
 
 _NOT_COMPARED = bytes(16)
+_MARKS = dict.fromkeys((1, 2, 3), "")  # of roles, see `imitation_data.dedup.compared`
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ Texts = Iterable[pa.Array | StoredSets]
 
 
 def sketch(texts: pa.Array, options: NearOptions, threads: int = 1) -> Sketch:
-    """Sketch texts; nulls are not compared."""
+    """Sketch texts; nulls and blank ones are not compared."""
     bands = options.banding
     signed = options.shingling.band_keys(texts, bands.bands, bands.rows, threads)
     equal = equal_keys(texts, signed.counts)
@@ -93,9 +94,14 @@ def equal_keys(texts: pa.Array, counts: NDArray[np.int32]) -> NDArray[np.uint64]
     short = np.flatnonzero(counts == 0)
     if len(short):
         some = strings(texts, short)
-        halves = [_NOT_COMPARED if text is None else _digest(text) for text in some]
+        halves = [_digest(text) if text and _says(text) else _NOT_COMPARED for text in some]
         equal[:, short] = np.frombuffer(b"".join(halves), ">u8").reshape(-1, 2).T
     return equal
+
+
+def _says(text: str) -> bool:
+    """Whether there is more than white space (and marks of roles) in a text."""
+    return bool(text.translate(_MARKS).strip())
 
 
 def _digest(text: str) -> bytes:

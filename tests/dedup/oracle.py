@@ -61,6 +61,9 @@ def decide(
     Texts of fewer tokens than a shingle has are like those that are equal when normalised, and a
     text that is null is like none.
     """
+    texts = [
+        text if text and text.translate({1: "", 2: "", 3: ""}).strip() else None for text in texts
+    ]
     sets = [None if text is None else set(shingles(text, ngram)) for text in texts]
     plain = [None if text is None else normalized(text) for text in texts]
     order = list(order)

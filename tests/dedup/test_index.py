@@ -135,7 +135,8 @@ def newer(path):
 @pytest.mark.parametrize(
     ("harm", "says"),
     [
-        (cut, "cannot be read"),
+        (cut, "is not what was written"),
+        (spoil_bytes, "is not what was written"),
         (remove, "is not there"),
         (break_manifest, "cannot be read"),
         (empty_manifest, "does not have the form"),
