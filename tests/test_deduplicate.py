@@ -13,7 +13,7 @@ import pytest
 from datasets import Dataset
 
 from imitation_data.dedup import NearOptions, Shingling
-from imitation_data.dedup.spool import Spool, spooled
+from imitation_data.dedup.spool import Spool
 from imitation_data.deduplicate import Asked, deduplicate
 from imitation_data.errors import SourceError
 from imitation_data.file_rows import Wanted
@@ -252,7 +252,7 @@ def test_a_spool_may_be_larger_than_memory():
             spool.add(text)
         for _ in range(2):
             assert [text for piece in spool for text in piece.to_pylist()] == texts
-    assert len(spooled(texts)) == len(texts)
+        assert len(spool) == len(texts)
 
 
 def test_signatures_for_datasketch_give_the_same_decisions(tmp_path):

@@ -125,11 +125,9 @@ class Proposals:
             if not (starts[some] >= 0).any():
                 continue
             if isinstance(piece, StoredSets):
-                args = (piece.offsets, piece.shingles, starts[some], sizes[some], self._sets)
-                copy_sets(*args)
+                copy_sets(piece.offsets, piece.shingles, starts[some], sizes[some], self._sets)
             else:
-                args_ = (piece, starts[some], sizes[some], self._sets, self._threads)
-                self._shingling.sets(*args_)
+                self._shingling.sets(piece, starts[some], sizes[some], self._sets, self._threads)
         return starts, sizes
 
 

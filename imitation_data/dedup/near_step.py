@@ -1,6 +1,6 @@
 """Near-duplicates as a step of a recipe."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
@@ -116,6 +116,7 @@ class NearDedup:
         """Drop every row that reaches the threshold with a kept one."""
         from imitation_data.dedup.near import match  # noqa: PLC0415 - loads the compiler
         from imitation_data.dedup.near_report import Findings  # noqa: PLC0415
+        from imitation_data.dedup.shingling import Column  # noqa: PLC0415
         from imitation_data.dedup.sketch import Sketch  # noqa: PLC0415
 
         value = sketches.get("by", rows.characters).astype(np.float64)
@@ -123,7 +124,7 @@ class NearDedup:
         preference = np.where(np.isnan(value), np.inf, sign * value)
         order = policy_order(rows, source_ranks(self.priority, sources), preference)
         narrow = Sketch(*(sketches[name] for name in Sketch._fields))
-        pieces = Pieces(texts)
+        pieces = Column(texts)
         found = match(narrow, pieces, self.options, order, threads=threads)
         told = Findings(found, order, pieces)
         return Decision(
@@ -137,17 +138,6 @@ class NearDedup:
             tables=tuple(told.tables(self.what_if)),
             shown=tuple(told.shown()),
         )
-
-
-@dataclass(frozen=True)
-class Pieces:
-    """Chunked arrays one after the other as arrays, gone through as often as wanted."""
-
-    texts: Iterable[pa.ChunkedArray]
-
-    def __iter__(self) -> Iterator[pa.Array]:
-        for piece in self.texts:
-            yield piece.combine_chunks()
 
 
 def _values(table: pa.Table, by: str) -> NDArray[np.float64]:

@@ -288,8 +288,8 @@ class Column:
     """A column of texts as string arrays, gone through as often as wanted.
 
     Args:
-        texts: an array, a chunked array, or arrays of strings of any kind; an iterator is read
-            whole, since texts are gone through twice.
+        texts: an array or a chunked array of strings of any kind, or any number of them; an
+            iterator is read whole, since texts are gone through twice.
     """
 
     texts: Iterable[pa.Array]
@@ -306,7 +306,8 @@ class Column:
 
     def __iter__(self) -> Iterator[pa.Array]:
         for piece in self.texts:
-            yield plain(piece)
+            chunks = piece.chunks if isinstance(piece, pa.ChunkedArray) else (piece,)
+            yield from map(plain, chunks)
 
 
 def plain(texts: pa.Array) -> pa.Array:

@@ -76,11 +76,3 @@ class Spool:
             raise ValueError("nothing can be added to a spool that was gone through")
         for piece in pieces:
             self._writer.write_batch(pa.record_batch([piece], schema=_SCHEMA))
-
-
-def spooled(texts: Sequence[str | None]) -> Spool:
-    """A spool of these texts."""
-    spool = Spool()
-    for text in texts:
-        spool.add(text)
-    return spool

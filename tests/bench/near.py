@@ -13,7 +13,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -21,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from tests.bench.machine import calibration
+from tests.bench.machine import best_of, calibration
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 THRESHOLD = 0.7
@@ -93,15 +92,6 @@ def by_us(column: pa.Array, scheme: str, threads: int) -> tuple[set[int], dict[s
     options = NearOptions(THRESHOLD, shingling=Shingling(scheme=scheme))
     found = find([column], options, order=np.arange(len(column)), threads=threads)
     return set(found.removed.tolist()), found.work.seconds
-
-
-def best_of(rounds: int, run: Callable[[], object]) -> float:
-    times = []
-    for _ in range(rounds):
-        started = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - started)
-    return min(times)
 
 
 def pairs_of(texts_: Sequence[str]) -> tuple[int, Callable[[set[int]], int]]:
