@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from imitation_data.dedup.index import MANIFEST, Index
+from imitation_data.dedup.index import MANIFEST, Index, refuse_repeats
 from imitation_data.dedup.near import Matches, find
 from imitation_data.dedup.near_report import Findings
 from imitation_data.dedup.sketch import NearOptions
@@ -75,6 +76,12 @@ class Deduplicated:
     def ids(self) -> list[str]:
         """Of what is known and then of the rows."""
         return [*self.known, *self.rows.ids]
+
+    @property
+    def staying_ids(self) -> list[str]:
+        """Ids of the rows that stay."""
+        pairs = zip(self.rows.ids, self.stays.tolist(), strict=True)
+        return [name for name, stay in pairs if stay]
 
     def summary(self) -> dict[str, Any]:
         """Counts and settings as plain values."""
@@ -205,9 +212,17 @@ def add_to_index(path: str, done: Deduplicated, threads: int = 1) -> Index:
         index = Index.open(path, shingling)
     else:
         index = Index.create(path, shingling)
-    stays = done.stays
-    ids = [name for name, stay in zip(done.rows.ids, stays.tolist(), strict=True) if stay]
-    return index.add(ids, _staying(done.rows, stays), threads)
+    return index.add(done.staying_ids, _staying(done.rows, done.stays), threads)
+
+
+def refuse_to_add(path: str, done: Deduplicated) -> None:
+    """Refuse what `add_to_index` would, before anything is written.
+
+    Raises:
+        StoreError: an id stands twice among the rows that stay, or is in the index already.
+    """
+    known = Index.open(path).ids() if (Path(path) / MANIFEST).is_file() else []
+    refuse_repeats(Path(path), done.staying_ids, known)
 
 
 def refuse_taken(folder: Path) -> None:
@@ -226,19 +241,22 @@ def write(done: Deduplicated, folder: Path) -> list[Path]:
     Raises:
         StoreError: the folder cannot be written.
     """
+    aside = folder.with_name(f".{folder.name}.part")  # whole or not at all
     try:
-        (folder / "kept").mkdir(parents=True, exist_ok=True)
-        written = write_kept(done.rows, done.stays, folder / "kept")
+        rmtree(aside, ignore_errors=True)
+        (aside / "kept").mkdir(parents=True)
+        written = write_kept(done.rows, done.stays, aside / "kept")
         for name, table in (("duplicates", done.duplicates()), ("clusters", done.clusters())):
-            written.append(folder / f"{name}.parquet")
+            written.append(aside / f"{name}.parquet")
             pq.write_table(table, written[-1], compression="zstd")
         report = done.summary()
         report["curve"] = [list(pair) for pair in done.matches.banding.curve()]
-        written.append(folder / "report.json")
+        written.append(aside / "report.json")
         written[-1].write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
+        aside.replace(folder)
     except OSError as error:
         raise StoreError(f"{folder}: cannot be written ({error.strerror or error})") from error
-    return written
+    return [folder / path.relative_to(aside) for path in written]
 
 
 def _held(

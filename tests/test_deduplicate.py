@@ -225,6 +225,16 @@ def test_a_table_without_rows(tmp_path):
     assert pq.read_schema(table).names == ["text", "n"]
 
 
+def test_ids_are_checked_before_anything_is_written(tmp_path):
+    """A repeated id leaves neither an output nor an index, and no half-written folder."""
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"id": 1, "text": "one"}\n{"id": 1, "text": "two"}')
+    out, index = tmp_path / "out", tmp_path / "index"
+    done = run(path, "--on", "text", "--against", index, "--add", "--out", out, code=1)
+    assert "the id '1' would stand in the index twice" in done.stderr
+    assert [one.name for one in tmp_path.iterdir()] == ["rows.jsonl"]
+
+
 def test_an_output_that_is_taken_is_refused(tmp_path):
     """Old and new files never mix; nothing is read before that is known."""
     (tmp_path / "out").mkdir()

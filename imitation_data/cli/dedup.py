@@ -73,6 +73,7 @@ def dedup(  # noqa: PLR0913, PLR0917 - one parameter an option
         add_to_index,
         deduplicate,
         refuse_taken,
+        refuse_to_add,
         write,
     )
     from imitation_data.engines.local import cores  # noqa: PLC0415
@@ -84,6 +85,8 @@ def dedup(  # noqa: PLR0913, PLR0917 - one parameter an option
     fresh = add and not Path(against).exists()
     held = "" if fresh else against
     done = deduplicate(inputs, asked, open_store(store), held, threads)
+    if add:
+        refuse_to_add(against, done)
     if out is not None:
         write(done, out)
     if add:

@@ -115,7 +115,7 @@ class Index:
         Raises:
             StoreError: an id repeats, or is in the index already.
         """
-        _refuse_repeats(self.path, ids, self.ids())
+        refuse_repeats(self.path, ids, self.ids())
         pieces = [_rows(self.shingling, piece, threads) for piece in Column(texts)]
         if not pieces:
             return self
@@ -132,7 +132,7 @@ class Index:
             StoreError: it was made in another way, it is damaged, or both hold the same id.
         """
         _refuse_other(other.path, other.shingling.identity(), self.shingling.identity())
-        _refuse_repeats(other.path, other.ids(), self.ids())
+        refuse_repeats(other.path, other.ids(), self.ids())
         copied = [self._store(table) for table in other.tables()]
         return self._with(*copied)
 
@@ -339,7 +339,12 @@ def _refuse_other(folder: Path, made: dict[str, object], asked: dict[str, object
         )
 
 
-def _refuse_repeats(folder: Path, ids: Sequence[str], known: Sequence[str]) -> None:
+def refuse_repeats(folder: Path, ids: Sequence[str], known: Sequence[str]) -> None:
+    """Refuse ids of which one stands twice, or is known already.
+
+    Raises:
+        StoreError: names the first such id.
+    """
     seen = set(known)
     for one in ids:
         if one in seen:
