@@ -33,7 +33,7 @@ $(VENV)/.dev: $(VENV)/.made pyproject.toml
 
 # FastChat's cleaning needs three small packages; its own list would bring a web server along.
 $(VENV)/.bench: $(VENV)/.dev
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check beautifulsoup4 markdownify==0.11.6 tqdm
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check beautifulsoup4 markdownify==0.11.6 tqdm rensa==0.5.0
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps fschat==0.2.36
 	@touch $@
 

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from imitation_data.dedup.clusters import components
 from imitation_data.dedup.pairs import (
-    MAP_WORDS,
     Candidates,
     copy_sets,
     draw_maps,
@@ -19,6 +18,7 @@ from imitation_data.dedup.pairs import (
     renumber,
 )
 from imitation_data.dedup.shingling import Shingling, in_order
+from imitation_data.dedup.simd import MAP_WORDS
 from imitation_data.dedup.sketch import Sketch, StoredSets, Texts
 
 MEMORY = 1 << 29  # bytes of shingle sets at a time
@@ -70,10 +70,12 @@ class Proposals:
         self._counts, self._fixed, self._texts = narrow.counts, fixed, texts
         self._shingling, self._threads = shingling, threads
         ids, count = _numbered(narrow.keys, threads)
-        self.rows = order[np.asarray((ids >= 0).any(axis=0))[order]]
+        ranked = order[np.asarray((ids >= 0).any(axis=0))[order]]
+        roots = components(np.ascontiguousarray(ids[:, ranked].T), count)
+        together = np.argsort(roots, kind="stable")
+        self.rows, self._roots = ranked[together], roots[together]
         self._buckets = np.ascontiguousarray(ids[:, self.rows].T)
         self._count = count
-        self._roots = components(self._buckets, count)
         self._whole: Batch | None = None
         self._sets = np.empty(0, np.uint64)
         self.seconds = {"bands": time.perf_counter() - started, "sets": 0.0}
@@ -110,12 +112,12 @@ class Proposals:
 
     def _fill(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Make the sets of some texts; where each begins in `_sets`, and its size, by text."""
-        room = np.zeros(len(self._counts), np.int64)
-        room[rows] = self._counts[rows]
-        ends = np.cumsum(room)
-        starts = np.full(len(room), -1, np.int64)
-        starts[rows] = (ends - room)[rows]
-        sizes = np.zeros(len(room), np.int32)
+        ends = np.cumsum(self._counts[rows], dtype=np.int64)
+        starts, sizes = (
+            np.full(len(self._counts), -1, np.int64),
+            np.zeros(len(self._counts), np.int32),
+        )
+        starts[rows] = ends - self._counts[rows]
         if len(self._sets) < (total := int(ends[-1])):
             self._sets = _memory(total)
         before = 0

@@ -5,23 +5,27 @@ Python that makes them. `python -m imitation_data.dedup.characters` rewrites it.
 
 A code point's entry is a uint32: kind in the lowest 3 bits; bit 3 says that the character can only
 be normalised together with its neighbours; 6 bits number its canonical combining class; 21 bits
-hold the code point it becomes under NFKC, case folding, NFKC.
+hold the code point it becomes under NFKC, case folding, NFKC. Where it becomes several, as ½ and ß
+do, they hold a place in a list: how many there are, and then the entry of each.
 """
 
 import unicodedata
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 FILE = Path(__file__).with_name("characters.npz")
 
-BORDER, WORD, ALONE, NOTHING = range(4)
+BORDER, WORD, ALONE, NOTHING, SEVERAL = range(5)
 CONTEXT = 1 << 3
 CLASS_SHIFT, CODE_SHIFT = 4, 10
+_KIND = 7
 PAGE_BITS = 7  # code points share pages of 128
 LAST = 0x110000
+MORE_BYTES, MORE_TOKENS = 3, 1.5  # what a byte becomes at most
 
 # Scripts written without spaces between words: each character is a token.
 # Blocks after Unicode 14, Blocks.txt; half-width and compatibility forms become these.
@@ -53,11 +57,25 @@ IGNORED = {0x00AD, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)}  # soft hyp
 ZERO_WIDTH_SPACE = 0x200B
 
 
+class Characters(NamedTuple):
+    """The table.
+
+    Attributes:
+        pages: the page of each run of 128 code points, uint16.
+        entries: of all pages, uint32, (pages, 128).
+        several: what characters become that become more than one, uint32.
+    """
+
+    pages: NDArray[np.uint16]
+    entries: NDArray[np.uint32]
+    several: NDArray[np.uint32]
+
+
 @cache
-def table() -> tuple[NDArray[np.uint16], NDArray[np.uint32]]:
-    """Load the table: the page of each run of 128 code points, and the entries of all pages."""
+def table() -> Characters:
+    """Load the table."""
     with np.load(FILE) as arrays:
-        return arrays["pages"], arrays["entries"]
+        return Characters(*(arrays[name] for name in Characters._fields))
 
 
 @cache
@@ -98,6 +116,31 @@ def entry_of(code: int, joining: frozenset[int]) -> int:
     return kind_of(code) | CONTEXT | code << CODE_SHIFT
 
 
+def several_of(code: int, joining: frozenset[int]) -> list[int]:
+    """The entries of what a code point becomes if that does not depend on its neighbours.
+
+    Empty where it does, or where so much comes of few bytes that working memory has no room.
+    """
+    character = chr(code)
+    first = unicodedata.normalize("NFKC", character)
+    folded = unicodedata.normalize("NFKC", first.casefold())
+    heads = {character, first[:1], folded[:1]}
+    if len(folded) < 2 or any(ord(one) in joining or unicodedata.combining(one) for one in heads):  # noqa: PLR2004
+        return []
+    kinds = [kind_of(ord(one)) for one in folded]
+    words = sum(
+        kind == WORD != before for before, kind in zip([BORDER, *kinds], kinds, strict=False)
+    )
+    size = len(character.encode())
+    if len(folded.encode()) > MORE_BYTES * size or kinds.count(ALONE) + words > MORE_TOKENS * size:
+        return []
+    ranks = [_ranks()[unicodedata.combining(one)] for one in folded]
+    return [
+        kind | rank << CLASS_SHIFT | ord(one) << CODE_SHIFT
+        for kind, rank, one in zip(kinds, ranks, folded, strict=True)
+    ]
+
+
 @cache
 def _ranks() -> dict[int, int]:
     """Combining classes numbered in their order; 0 stays 0."""
@@ -117,23 +160,27 @@ def _joining() -> frozenset[int]:
     return frozenset(found)
 
 
-def made() -> tuple[NDArray[np.uint16], NDArray[np.uint32]]:
+def made() -> Characters:
     """Make the table from this Python's Unicode data."""
     joining = _joining()
     whole = np.array([entry_of(code, joining) for code in range(LAST)], np.uint32)
-    kinds, codes = whole & ((1 << CODE_SHIFT) - 1), whole >> CODE_SHIFT
+    several: list[int] = []
+    for code in np.flatnonzero(whole & CONTEXT).tolist():
+        if parts := several_of(code, joining):
+            whole[code] = SEVERAL | len(several) << CODE_SHIFT
+            several += [len(parts), *parts]
+    own = (whole >> CODE_SHIFT == np.arange(LAST)) & (whole & _KIND != SEVERAL)
     # What stays as it is need not name itself: 0 stands for "no change", and pages become equal.
-    whole = np.where(codes == np.arange(LAST), kinds, whole).reshape(-1, 1 << PAGE_BITS)
+    whole = np.where(own, whole & ((1 << CODE_SHIFT) - 1), whole).reshape(-1, 1 << PAGE_BITS)
     entries, pages = np.unique(whole, axis=0, return_inverse=True)
-    return pages.reshape(-1).astype(np.uint16), np.ascontiguousarray(entries)
+    first = np.ascontiguousarray(entries)
+    return Characters(pages.reshape(-1).astype(np.uint16), first, np.array(several, np.uint32))
 
 
 def write() -> None:
     """Write the table's file."""
-    pages, entries = made()
-    np.savez_compressed(
-        FILE, pages=pages, entries=entries, unicode=np.array(unicodedata.unidata_version)
-    )
+    unicode = np.array(unicodedata.unidata_version)
+    np.savez_compressed(FILE, unicode=unicode, **made()._asdict())
 
 
 if __name__ == "__main__":

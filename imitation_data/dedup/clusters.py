@@ -145,7 +145,7 @@ def connect(
     Returns:
         How many pairs were compared.
     """
-    bands, longest, compared = given.buckets.shape[1], 1, 0
+    bands, base, longest, compared = given.buckets.shape[1], maps.ctypes.data, 1, 0
     for row in rows:
         longest = max(longest, given.sizes[row])
         if other[row] >= 0:
@@ -157,7 +157,7 @@ def connect(
         mine = given.sets[given.starts[row] : given.starts[row] + given.sizes[row]]
         if other[row] < 0 or shared[row] == given.sizes[row] == given.sizes[other[row]]:
             continue  # kept rows are unlike each other; an equal row finds what its winner finds
-        mask, left = _ZERO, most
+        mask, left, root_of_row = _ZERO, most, root_of(parent, row)
         for band in range(bands):
             bucket = given.buckets[row, band]
             if bucket < 0:
@@ -166,6 +166,9 @@ def connect(
             before, head, looks = -1, own.heads[bucket], SCANNED
             while head >= 0 and looks > 0:
                 looks -= 1
+                if own.following[head] < 0 and own.seen[own.member[head]] == row:
+                    before, head = head, own.next_head[head]
+                    continue
                 root = root_of(parent, own.member[head])
                 if own.stamp[root] == now:  # grown into one cluster since: hang them together
                     own.following[own.last[own.met[root]]] = head
@@ -174,8 +177,8 @@ def connect(
                     head = own.next_head[head]
                     continue
                 own.stamp[root], own.met[root] = now, head
-                at = head
-                while at >= 0 and looks > 0 and root_of(parent, row) != root_of(parent, root):
+                at = -1 if root == root_of_row else head
+                while at >= 0 and looks > 0:
                     one = own.member[at]
                     looks -= 1
                     at = own.following[at]
@@ -183,25 +186,26 @@ def connect(
                         continue
                     own.seen[one] = row
                     size = given.sizes[one]
-                    least = least_shared(len(mine) + size, threshold)
-                    if not may_share(maps[row], maps[one], len(mine) + size, least):
+                    if not may_share(base, row, one, len(mine) + size, threshold):
                         continue
                     if mask == _ZERO:
                         mask = fill(slots, mine)
                     compared += 1
                     left -= 1
                     theirs = given.sets[given.starts[one] : given.starts[one] + size]
+                    least = least_shared(len(mine) + size, threshold)
                     if shared_by(slots, mask, mine, theirs, least) >= least:
                         _join(parent, one, row)
+                        root_of_row = root_of(parent, row)
+                        break
                 before, head = head, own.next_head[head]
             place = given.first[bucket] + own.filled[bucket]
             own.filled[bucket] += 1
             own.member[place], own.last[place] = row, place
             own.following[place], own.next_head[place] = -1, -1
-            root = root_of(parent, row)
-            if own.stamp[root] == now:
-                own.following[own.last[own.met[root]]] = place
-                own.last[own.met[root]] = place
+            if own.stamp[root_of_row] == now:
+                own.following[own.last[own.met[root_of_row]]] = place
+                own.last[own.met[root_of_row]] = place
             else:
                 own.next_head[place], own.heads[bucket] = own.heads[bucket], place
     for row in rows:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from imitation_data.dedup.characters import MORE_BYTES, MORE_TOKENS, Characters
 from imitation_data.dedup.kernel import inlined, kernel
 from imitation_data.dedup.simd import PERMUTATIONS, load32, load64, lower_minima, store64
 from imitation_data.dedup.tokens import IN_CONTEXT, tokenize, word_hash
@@ -57,14 +58,13 @@ class Hashing(NamedTuple):
     """What a signature is made with.
 
     Attributes:
-        pages, entries: the table of characters.
+        characters: the table of them.
         size: tokens in a shingle.
         a, b: the permutations, uint32.
         text: whether shingles are hashed as text, by XXH32.
     """
 
-    pages: NDArray[np.uint16]
-    entries: NDArray[np.uint32]
+    characters: Characters
     size: int
     a: NDArray[np.uint32]
     b: NDArray[np.uint32]
@@ -73,14 +73,15 @@ class Hashing(NamedTuple):
 
 def scratch(longest: int, permutations: int) -> Scratch:
     """Working memory for texts of up to `longest` bytes."""
-    slots = 1 << max(4, (2 * longest).bit_length())
+    plain, tokens = MORE_BYTES * longest + 192, int(MORE_TOKENS * longest) + 1
+    slots = 1 << max(4, (2 * tokens).bit_length())
     return Scratch(
-        np.zeros(2 * longest + 192, np.uint8),
-        np.zeros(3 * longest + 192, np.uint8),
-        np.zeros((longest + 1, 2), np.int64),
-        np.zeros(longest + 1, np.uint64),
-        np.zeros(longest + 1, np.uint64),
-        np.zeros(longest + 1 + _STEP, np.uint32),
+        np.zeros(plain, np.uint8),
+        np.zeros(plain + tokens, np.uint8),
+        np.zeros((tokens, 2), np.int64),
+        np.zeros(tokens, np.uint64),
+        np.zeros(tokens, np.uint64),
+        np.zeros(tokens + _STEP, np.uint32),
         np.zeros(permutations, np.uint32),
         np.zeros(slots, np.uint64),
     )
@@ -250,7 +251,7 @@ def sign(
         openings: filled with a hash of their first OPENING tokens, 0 where there are fewer.
         signatures: filled; uint32, shape (n, permutations).
     """
-    characters = (hashing.pages, hashing.entries)
+    characters = hashing.characters
     for row in range(len(counts)):
         span = (offsets[row], offsets[row + 1])
         tokens = tokenize(text, span, characters, work.plain, work.spans, normalized)
@@ -334,7 +335,7 @@ def shingle_sets(
         sizes: filled with the sizes of the sets, or IN_CONTEXT; int32, shape (n,).
         sets: filled.
     """
-    characters = (hashing.pages, hashing.entries)
+    characters = hashing.characters
     for row in range(len(starts)):
         if starts[row] < 0:
             continue

@@ -11,14 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imitation_data.dedup.kernel import inlined, kernel
-from imitation_data.dedup.simd import ones, prefetch
+from imitation_data.dedup.simd import MAP_WORDS, bits_apart, prefetch
 
 _U64 = np.uint64
 _ZERO = np.uint64(0)
 SCANNED = 1024  # rows of one bucket that are looked at
 LOOKED = 1024  # rows whose bitmaps one row is held against
 AHEAD = 6  # bitmaps asked for before they are needed
-MAP_WORDS = 32  # of a bitmap: 2048 bits
+SLACK = 1e-3  # of a shingle: more than rounding can take from a set that fits in memory
+MAP_BYTES = 8 * MAP_WORDS
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -203,16 +204,22 @@ def draw_maps(given: Candidates, maps: NDArray[np.uint64], begin: int, end: int)
 
 
 @inlined
-def may_share(one: NDArray[np.uint64], two: NDArray[np.uint64], sizes: int, least: int) -> bool:
-    """Whether sets of so many shingles together can share `least`, by their bitmaps.
+def may_share(maps: int, one: int, two: int, both: int, threshold: float) -> bool:
+    """Whether two sets of `both` shingles together can reach a similarity, by their bitmaps.
 
     Every bit that differs stands for a shingle that only one of them has (Sandes, Teodoro and
     Melo 2020), so this never says no to a pair that does.
+
+    Args:
+        maps: the address of the bitmaps.
+        one: a row.
+        two: another one.
+        both: how many shingles they have together.
+        threshold: Jaccard similarity.
     """
-    apart = 0
-    for word in range(MAP_WORDS):
-        apart += ones(one[word] ^ two[word])
-    return sizes - apart >= 2 * least
+    apart = bits_apart(maps + MAP_BYTES * one, maps + MAP_BYTES * two)
+    least = np.ceil(both * (threshold / (1.0 + threshold)) - SLACK)
+    return bool(both - apart >= 2.0 * least)
 
 
 @kernel
@@ -248,10 +255,9 @@ def _choose(
     """Keep the `most` rows with the most shared buckets, the first found among equals.
 
     Returns:
-        How many there are; they stand at the beginning, in policy order.
+        How many there are; they stand at the beginning, in the order they were found.
     """
     if count <= most:
-        found[:count].sort()
         return count
     tally = np.zeros(bands + 2, np.int64)
     for place in range(count):
@@ -267,7 +273,6 @@ def _choose(
             at_level -= met[one, 1] == level
             found[kept] = one
             kept += 1
-    found[:kept].sort()
     return kept
 
 
@@ -280,17 +285,17 @@ def _look(
     found: NDArray[np.int32],
     looked: int,
 ) -> int:
-    """Keep the rows whose bitmaps do not rule them out; return how many there are."""
+    """Keep the rows whose bitmaps do not rule them out, in policy order; return how many."""
     alike, mine, base = 0, given.sizes[row], maps.ctypes.data
     for place in range(looked):
         if place + AHEAD < looked:  # they lie anywhere in memory
-            for line in range(0, 8 * MAP_WORDS, 64):
-                prefetch(base + 8 * MAP_WORDS * found[place + AHEAD] + line)
+            for line in range(0, MAP_BYTES, 64):
+                prefetch(base + MAP_BYTES * found[place + AHEAD] + line)
         before = found[place]
-        both = mine + given.sizes[before]
-        if may_share(maps[row], maps[before], both, least_shared(both, threshold)):
+        if may_share(base, row, before, mine + given.sizes[before], threshold):
             found[alike] = before
             alike += 1
+    found[:alike].sort()
     return alike
 
 

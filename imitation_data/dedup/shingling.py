@@ -35,7 +35,7 @@ Result = TypeVar("Result")
 Rows = slice | NDArray[np.int64]
 TOKENS = 1  # raised when texts are cut into other tokens than before
 
-PIECE_ROWS, PIECE_BYTES = 1024, 2 << 20  # what a thread takes at a time
+PIECE_ROWS, PIECE_BYTES = 2048, 2 << 20  # what a thread takes at a time
 
 
 class Signed(NamedTuple):
@@ -83,11 +83,10 @@ class Shingling:
     @property
     def hashing(self) -> Hashing:
         """The same for the kernels; permutations are made up to whole vectors."""
-        pages, entries = table()
         a, b = affine(self.permutations, self.seed)
         more = -self.permutations % PERMUTATIONS
         a, b = np.pad(a, (0, more)), np.pad(b, (0, more))
-        return Hashing(pages, entries, self.ngram, a, b, self.scheme == "xxh32")
+        return Hashing(table(), self.ngram, a, b, self.scheme == "xxh32")
 
     def identity(self) -> dict[str, object]:
         """All that decides about the bits of a signature, as plain values."""

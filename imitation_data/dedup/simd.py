@@ -138,17 +138,27 @@ def _prefetch(typingctx: Any, address: Any) -> Any:
 prefetch = cast("Callable[[int], None]", _prefetch)
 
 
+MAP_WORDS = 32  # of a bitmap: 2048 bits
+_MAP = ir.VectorType(_WORD, MAP_WORDS)
+
+
 @intrinsic
-def _ones(typingctx: Any, value: Any) -> Any:
-    """Count the one bits of a uint64."""
+def _bits_apart(typingctx: Any, one: Any, two: Any) -> Any:
+    """Count the bits in which the bitmaps at two addresses differ."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.ctpop(args[0])
+        left, right = (builder.load(_pointer(builder, at, _MAP), align=1) for at in args)
+        insert, name = cgutils.get_or_insert_function, f"v{MAP_WORDS}i64"
+        count = ir.FunctionType(_MAP, [_MAP])
+        ones = insert(builder.module, count, f"llvm.ctpop.{name}")  # type: ignore[no-untyped-call]
+        add = ir.FunctionType(_WORD, [_MAP])
+        total = insert(builder.module, add, f"llvm.vector.reduce.add.{name}")  # type: ignore[no-untyped-call]
+        return builder.call(total, [builder.call(ones, [builder.xor(left, right)])])
 
-    return types.int64(types.uint64), generate
+    return types.int64(types.intp, types.intp), generate
 
 
-ones = cast("Callable[[np.uint64], int]", _ones)
+bits_apart = cast("Callable[[int, int], int]", _bits_apart)
 
 
 PERMUTATIONS = 32  # taken together by `lower_minima`

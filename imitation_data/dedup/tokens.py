@@ -17,7 +17,9 @@ from imitation_data.dedup.characters import (
     CONTEXT,
     NOTHING,
     PAGE_BITS,
+    SEVERAL,
     WORD,
+    Characters,
 )
 from imitation_data.dedup.kernel import inlined, kernel
 from imitation_data.dedup.simd import LANES, load64, lower_block, trailing_zeros
@@ -95,7 +97,7 @@ def _encode(code: int, out: NDArray[np.uint8], at: int) -> int:
 def tokenize(
     text: NDArray[np.uint8],
     span: tuple[int, int],
-    characters: tuple[NDArray[np.uint16], NDArray[np.uint32]],
+    characters: Characters,
     plain: NDArray[np.uint8],
     spans: NDArray[np.int64],
     normalized: bool,
@@ -106,19 +108,20 @@ def tokenize(
         text: the buffer the text lies in.
         span: where it starts and stops in the buffer, in bytes.
         characters: the table of `imitation_data.dedup.characters`.
-        plain: scratch for the folded text; at least twice its length and 128 bytes.
-        spans: filled with where each token starts and stops in `plain`, int64, shape (n, 2) and
-            one row longer than the text has bytes.
+        plain: scratch for the folded text; at least MORE_BYTES times its length and 128 bytes.
+        spans: filled with where each token starts and stops in `plain`, int64, shape (n, 2); at
+            least MORE_TOKENS times its length and 1.
         normalized: whether the text went through `imitation_data.normalize.normalized` already.
 
     Returns:
         The number of tokens, or IN_CONTEXT.
     """
-    pages, entries = characters
+    pages, entries, several = characters
     at, stop = span
     source, target = text.ctypes.data, plain.ctypes.data
     tail = np.zeros(LANES, np.uint8)
     out, word, count, rank = 0, -1, 0, 0
+    place, more = 0, 0  # of what one character becomes: the next, and how many there are
     while at < stop:
         left = stop - at
         if at + LANES <= len(text):
@@ -153,15 +156,27 @@ def tokenize(
                 spans[count, 0], spans[count, 1] = word, out
                 count += 1
                 word = -1
-        while at < stop and text[at] >= 0x80:
-            code, size = _decode(text, at, stop)
-            entry = np.int64(entries[pages[code >> PAGE_BITS], code & _ENTRY])
-            if code == 0:
-                entry = np.int64(BORDER)
-            own_rank = entry >> CLASS_SHIFT & _CLASS
-            if not normalized and (entry & CONTEXT or 0 < own_rank < rank):
-                return IN_CONTEXT
-            rank = own_rank
+        while more > 0 or (at < stop and text[at] >= 0x80):
+            if more > 0:
+                code, entry = 0, np.int64(several[place])
+                place += 1
+                more -= 1
+            else:
+                code, size = _decode(text, at, stop)
+                entry = np.int64(entries[pages[code >> PAGE_BITS], code & _ENTRY])
+                if code == 0:
+                    entry = np.int64(BORDER)
+                if not normalized and (
+                    entry & CONTEXT or 0 < (entry >> CLASS_SHIFT & _CLASS) < rank
+                ):
+                    return IN_CONTEXT
+                at += size
+                if entry & _KIND == SEVERAL:
+                    place = entry >> CODE_SHIFT
+                    more = np.int64(several[place])
+                    place += 1
+                    continue
+            rank = entry >> CLASS_SHIFT & _CLASS
             kind = entry & _KIND
             if kind not in (WORD, NOTHING) and word >= 0:
                 spans[count, 0], spans[count, 1] = word, out
@@ -175,7 +190,6 @@ def tokenize(
                 else:
                     spans[count, 0], spans[count, 1] = start, out
                     count += 1
-            at += size
     if word >= 0:
         spans[count, 0], spans[count, 1] = word, out
         count += 1

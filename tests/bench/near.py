@@ -133,7 +133,7 @@ def measure(cores: str) -> dict[str, object]:
     for scheme in ("poly64", "xxh32"):
         by_us(column.slice(0, 2000), scheme, threads)
         times: dict[int, list[float]] = {number: [] for number in sorted({1, threads})}
-        for _ in range(5):  # in turns, so that a slow minute hits both
+        for _ in range(9):  # in turns, so that a slow minute hits both
             for number, taken in times.items():
                 taken.append(best_of(1, lambda n=number, s=scheme: by_us(column, s, n)))
         told[f"{scheme} docs/s"] = len(column) / min(times[threads])

@@ -2,9 +2,10 @@
 
     make bench NAME=near_growth
 
-Rows are real ones (P3 and Alpaca, joined to about 1.6 KB) of which further copies are varied by
-word edits. Targets: near-linear; a million rows under 4 GiB; 30,000 texts a second where most rows
-are near copies; no collapse where every pair sits just under the threshold.
+Rows are real ones (P3 and Alpaca, joined to about 1.6 KB), varied by word edits: `families` of
+eight, of which there are more the more rows there are, and `dense`, where the families of the same
+38,000 texts grow instead. Targets: near-linear; a million rows under 4 GiB; 30,000 texts a second
+where most rows are near copies; no collapse where every pair sits just under the threshold.
 """
 
 import json
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice, repeat
 from random import Random
 
 import pyarrow as pa
@@ -21,18 +23,20 @@ from tests.bench.near import texts
 
 SIZES = (100_000, 300_000, 1_000_000, 3_000_000)
 CHARACTERS = 1600
+REAL = 107_187  # of the texts; the Chinese ones behind them are long already
+FAMILY = 8
+EDITS = (1, 2, 5, 10, 20, 60, 120)  # words of about 270
 STRESS = ("identical", "near copies", "below", "just below", "around the threshold")
 
 
-def bases() -> list[str]:
-    """Real texts, joined until each has about as many characters as a document of the web."""
-    found, held = [], ""
-    for text in texts()[:107_187]:  # the Chinese ones are long already
-        held = f"{held}\n\n{text}" if held else text
+def joined(parts: Iterator[str]) -> Iterator[str]:
+    """Join texts until each has about as many characters as a document of the web."""
+    held = ""
+    for part in parts:
+        held = f"{held}\n\n{part}" if held else part
         if len(held) >= CHARACTERS:
-            found.append(held[:CHARACTERS])
+            yield held[:CHARACTERS]
             held = ""
-    return found
 
 
 def varied(text: str, draw: Random, edits: int) -> str:
@@ -42,14 +46,24 @@ def varied(text: str, draw: Random, edits: int) -> str:
     return " ".join(words)
 
 
-def rows(count: int) -> Iterator[str]:
-    """Copies of the bases with none to half of their words edited, the same for every run."""
-    some = bases()
+def families(count: int) -> Iterator[str]:
+    """Eight rows of each text, the texts joined of real ones at random."""
+    some = texts()[:REAL]
+    draw = Random(7)
+    bases = joined(draw.choice(some) for _ in repeat(None))
+    for base in islice(bases, count // FAMILY):
+        for number in range(FAMILY):
+            yield varied(base, draw, draw.choice(EDITS) if number else 0)
+
+
+def dense(count: int) -> Iterator[str]:
+    """Rows of the same texts, however many there are."""
+    some = list(joined(iter(texts()[:REAL])))
     draw = Random(7)
     for number in range(count):
-        text = some[number % len(some)]
-        edits = 0 if number < len(some) else draw.choice((1, 2, 5, 10, 20, 60, 120))
-        yield varied(text, draw, edits)
+        yield varied(
+            some[number % len(some)], draw, draw.choice(EDITS) if number >= len(some) else 0
+        )
 
 
 def hard(kind: str, count: int) -> Iterator[str]:
@@ -91,10 +105,11 @@ def main() -> None:
     """Print a line a size, then a line for each kind of hard rows."""
     if sys.argv[1:]:
         kind, count = sys.argv[1], int(sys.argv[2])
-        make = (lambda: rows(count)) if kind == "real" else (lambda: hard(kind, count))
+        real = {"families": families, "dense": dense}
+        make = (lambda: real[kind](count)) if kind in real else (lambda: hard(kind, count))
         print(json.dumps(run(make, 2)))
         return
-    tasks = [("real", size) for size in SIZES]
+    tasks = [(kind, size) for kind in ("families", "dense") for size in SIZES]
     tasks += [(kind, size) for kind in STRESS for size in (10_000, 30_000)]
     for kind, count in tasks:
         command = [sys.executable, "-m", "tests.bench.near_growth", kind, str(count)]

@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from imitation_data.dedup.characters import (
     ALONE,
     BORDER,
+    MORE_BYTES,
+    MORE_TOKENS,
     NOTHING,
+    SEVERAL,
     WORD,
     kind_of,
     made,
@@ -57,7 +60,7 @@ def cut(
     count = tokenize(buffer, span, table(), work.plain, work.spans, is_normal)
     if count == IN_CONTEXT:
         return None
-    assert 0 <= count <= len(raw)
+    assert 0 <= count <= MORE_TOKENS * len(raw)
     plain = work.plain.tobytes()
     return [plain[start:stop].decode(errors="replace") for start, stop in work.spans[:count]]
 
@@ -221,6 +224,28 @@ def test_slices_of_arrow_arrays(texts, skip, length):
     part = whole.slice(skip, length)
     counts = shingling.signatures(part).counts.tolist()
     assert counts == [len(oracle.tokens(text)) for text in part.to_pylist()]
+
+
+@pytest.mark.parametrize(
+    "text", ["½", "¼+½", "Straße", "ﬁn™", "กำ น้ำ", "¯\\_(ツ)_/¯", "İstanbul´s", "21℃"]
+)
+def test_characters_that_become_several_are_folded_on_the_way(text):
+    """They need no second look at the whole text, which would cost twenty times as much."""
+    for some in (text, f"a{text}", f"{text}b", f"{text}{text}", f"+{text} {text}+"):
+        assert cut(some.encode()) == oracle.tokens(some)
+
+
+def test_no_character_becomes_more_than_there_is_room_for():
+    """Signs between any characters that become several: tokens and bytes stay within bounds."""
+    pages, entries, _ = table()
+    kinds = (entries[pages] & 7).reshape(-1)
+    several = np.flatnonzero(kinds == SEVERAL).tolist()
+    assert len(several) > 500
+    for code in several:
+        for text in (chr(code) * 9, f"+{chr(code)}" * 9, f"{chr(code)} " * 9):
+            found = cut(text.encode())
+            assert found == oracle.tokens(text)
+            assert sum(len(token.encode()) for token in found) <= MORE_BYTES * len(text.encode())
 
 
 @pytest.mark.parametrize("is_normal", [False, True])
