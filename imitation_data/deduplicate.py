@@ -1,9 +1,10 @@
 """Near-duplicates in any files, without a recipe; also against what is known already."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from shutil import rmtree
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from imitation_data.dedup.index import MANIFEST, Index, refuse_repeats
+from imitation_data.atomic import whole_folder
+from imitation_data.dedup.index import MANIFEST, Index
 from imitation_data.dedup.near import Matches, find
 from imitation_data.dedup.near_report import Findings
 from imitation_data.dedup.sketch import NearOptions
 from imitation_data.errors import SourceError, StoreError
-from imitation_data.file_rows import FileRows, Wanted, write_kept
-from imitation_data.inputs import open_input
+from imitation_data.file_rows import FileRows, Names, Wanted, write_kept
+from imitation_data.inputs import UnknownFormError, open_input
 from imitation_data.versions.store import Store
 
 
@@ -32,12 +34,14 @@ class Asked:
         keep: `longest`, `earliest` (lowest `by`) or `best` (highest `by`). Rows of inputs that are
             named first come before.
         what_if: other, higher thresholds to tell the number of drops for.
+        against_on: what is compared of what is known already, where it has another name there.
     """
 
     wanted: Wanted
     options: NearOptions = field(default_factory=NearOptions)
     keep: str = "longest"
     what_if: tuple[float, ...] = ()
+    against_on: str = ""
 
     def __post_init__(self) -> None:
         if self.keep not in {"longest", "earliest", "best"}:
@@ -56,54 +60,55 @@ class Deduplicated:
     Attributes:
         asked: what was asked.
         rows: those that were read.
-        known: ids of what they were held against, which always stays.
+        known: how many they were held against, which always stay.
+        names: of what is known and then of the rows.
         matches: over what is known and then the rows.
         findings: the same in words.
     """
 
     asked: Asked
     rows: FileRows
-    known: Sequence[str]
+    known: int
+    names: Names
     matches: Matches
     findings: Findings
 
     @property
     def stays(self) -> NDArray[np.bool_]:
         """Which of the rows stay."""
-        return np.asarray(self.matches.other[len(self.known) :] < 0)
+        return np.asarray(self.matches.other[self.known :] < 0)
 
     @property
-    def ids(self) -> list[str]:
-        """Of what is known and then of the rows."""
-        return [*self.known, *self.rows.ids]
+    def staying(self) -> list[int]:
+        """The rows that stay, as places among the names."""
+        return (self.known + np.flatnonzero(self.stays)).tolist()
 
     @property
-    def staying_ids(self) -> list[str]:
-        """Ids of the rows that stay."""
-        pairs = zip(self.rows.ids, self.stays.tolist(), strict=True)
-        return [name for name, stay in pairs if stay]
+    def kinds(self) -> list[str]:
+        """Why each removed row goes."""
+        short = self.matches.short[self.matches.removed]
+        return ["equal_short_text" if one else "near_duplicate" for one in short]
 
+    @cached_property
     def summary(self) -> dict[str, Any]:
         """Counts and settings as plain values."""
-        found, kept = self.matches, int(self.stays.sum())
-        equal = int((found.short & (found.other >= 0)).sum())
-        dropped = {
-            "near_duplicate": len(self.stays) - kept - equal,
-            "equal_short_text": equal,
-            **self.rows.drops,
-        }
+        found, wanted = self.matches, self.asked.wanted
+        dropped = Counter(self.kinds) + self.rows.drops
         bands = found.banding
+        without = sum(np.isnan(at.value) for at in self.rows.at) if wanted.by else 0
         return {
-            "read": len(self.stays) + sum(self.rows.drops.values()),
-            "kept": kept,
-            "dropped": {reason: count for reason, count in sorted(dropped.items()) if count},
-            "without_text": int(found.silent[len(self.known) :].sum()),
-            "on": self.asked.wanted.on,
+            "read": len(self.rows) + sum(self.rows.drops.values()),
+            "kept": int(self.stays.sum()),
+            "dropped": dict(sorted(dropped.items())),
+            "without_text": int(found.silent[self.known :].sum()),
+            "without_value": int(without),
+            "on": wanted.on,
             "threshold": found.options.threshold,
-            "against": len(self.known),
+            "against": self.known,
             "bands": bands.bands,
             "minima_a_band": bands.rows,
             "recall_at_threshold": round(bands.found(found.options.threshold), 6),
+            "curve": [[at, round(chance, 6)] for at, chance in bands.curve()],
             "candidates": found.work.candidates,
             "compared": found.work.compared,
             "capped": found.work.capped,
@@ -120,32 +125,44 @@ class Deduplicated:
             yield value, len(self.matches.rethreshold(value, clusters=False).removed)
 
     def duplicates(self) -> pa.Table:
-        """The rows that go: id, the row that stays, similarity, kind, and where they differ."""
-        found, ids = self.matches, self.ids
-        gone = found.removed
+        """The rows that go: which, the row that stays, similarity, kind, and where they differ."""
+        found, gone = self.matches, self.matches.removed
         spans = self.findings.evidence
         return pa.table(
             {
-                "id": pa.array([ids[row] for row in gone.tolist()], pa.string()),
-                "kept": pa.array([ids[row] for row in found.other[gone].tolist()], pa.string()),
+                **self._called(gone, "id", "file", "row"),
+                **self._called(found.other[gone], "kept", "kept_file", "kept_row"),
                 "similarity": pa.array(found.similarity[gone]),
-                "kind": pa.array(["equal" if short else "near" for short in found.short[gone]]),
+                "kind": pa.array(self.kinds, pa.string()),
                 "difference": pa.array([spans[row] for row in gone.tolist()], pa.string()),
             }
         )
 
     def clusters(self) -> pa.Table:
-        """The rows of every cluster of two or more, and the id of its first row."""
-        found, ids = self.matches, self.ids
+        """The rows of every cluster of two or more, and the first row of each."""
+        found = self.matches
         sizes = np.bincount(found.cluster, minlength=1)
         rows = np.flatnonzero(sizes[found.cluster] > 1)
         order = rows[np.argsort(found.cluster[rows], kind="stable")]
-        return pa.table(
-            {
-                "cluster": pa.array([ids[row] for row in found.cluster[order].tolist()]),
-                "id": pa.array([ids[row] for row in order.tolist()]),
-            }
-        )
+        first = self._called(found.cluster[order], "cluster", "cluster_file", "cluster_row")
+        return pa.table(first | self._called(order, "id", "file", "row"))
+
+    def begin_alike(self) -> pa.Table:
+        """Rows that stay though they begin like another one, and the first such row."""
+        found = self.matches
+        rows = np.flatnonzero(found.opening >= 0)
+        other = self._called(found.opening[rows], "like", "like_file", "like_row")
+        return pa.table(self._called(rows, "id", "file", "row") | other)
+
+    def _called(self, rows: NDArray[np.int64], *columns: str) -> dict[str, pa.Array]:
+        """Three columns: what some rows are called, their files, and their numbers in them."""
+        names, some = self.names, rows.tolist()
+        kinds = (pa.string(), pa.string(), pa.int64())
+        values: tuple[Sequence[str | int | None], ...] = (names.ids, names.files, names.numbers)
+        return {
+            column: pa.array([value[row] for row in some], kind)
+            for column, value, kind in zip(columns, values, kinds, strict=True)
+        }
 
 
 def deduplicate(
@@ -170,22 +187,36 @@ def deduplicate(
         StoreError: there is nothing of a name, or the index was made in another way.
     """
     rows = read_rows(inputs, asked.wanted, store)
-    order = _order(rows, asked.keep)
+    _refuse_no_values(rows)
+    order, options = _order(rows, asked.keep), asked.options
+    theirs = replace(asked.wanted, on=asked.against_on or asked.wanted.on)
     if not against:
-        found = find(rows.texts, asked.options, order=order, threads=threads)
-        return Deduplicated(asked, rows, (), found, Findings(found, order, rows.texts))
+        found = find(rows.texts, options, order=order, threads=threads)
+        told = Findings(found, order, rows.texts)
+        return Deduplicated(asked, rows, 0, Names.of((), rows), found, told)
+    texts: _Behind | _Both
     if (Path(against) / MANIFEST).is_file():
-        index = Index.open(against)
-        found = index.compare(rows.texts, asked.options, order, threads)
-        texts = _Behind(len(index), rows)
-        return _held(asked, rows, index.ids(), found, order, texts)
-    known = read_rows([against], asked.wanted, store)
-    both = _Both(known, rows)
-    before = len(known)
-    whole = np.concatenate([_order(known, asked.keep), before + order])
-    fixed = np.arange(before + len(rows)) < before
-    found = find(both, asked.options, order=whole, fixed=fixed, threads=threads)
-    return _held(asked, rows, known.ids, found, order, both)
+        index = Index.open(against, on=theirs.on)
+        found = index.compare(rows.texts, options, order, threads)
+        texts, names = _Behind(len(index), rows), Names.of(index.ids(), rows)
+        before = len(index)
+        whole = np.arange(before)
+    else:
+        known = _known(against, theirs, store)
+        texts, names, before = _Both(known, rows), Names.of((), known, rows), len(known)
+        whole = _order(known, asked.keep)
+    whole = np.concatenate([whole, before + order]).astype(np.int64)
+    if isinstance(texts, _Both):
+        fixed = np.arange(before + len(rows)) < before
+        found = find(texts, options, order=whole, fixed=fixed, threads=threads)
+    return Deduplicated(asked, rows, before, names, found, Findings(found, whole, texts))
+
+
+def _known(reference: str, wanted: Wanted, store: Store) -> FileRows:
+    try:
+        return read_rows([reference], wanted, store)
+    except StoreError as error:
+        raise StoreError(f"{error}. To make an index there, say --add") from error
 
 
 def read_rows(inputs: Sequence[str], wanted: Wanted, store: Store) -> FileRows:
@@ -194,11 +225,23 @@ def read_rows(inputs: Sequence[str], wanted: Wanted, store: Store) -> FileRows:
     for reference in inputs:
         try:
             given = open_input(reference, store, told=not wanted.column)
-        except SourceError as error:
-            hint = "" if wanted.column else "; `--on COLUMN` compares any column with text"
-            raise SourceError(f"{error}{hint}") from error
+        except UnknownFormError as error:
+            raise SourceError(
+                f"{error}. `--on COLUMN` compares any column with text, `--on column:{wanted.on}` "
+                "one that is called so"
+            ) from error
         rows.read(given)
     return rows
+
+
+def _refuse_no_values(rows: FileRows) -> None:
+    """Refuse to go by a column in which no row has a number or a date."""
+    by = rows.wanted.by
+    if by and len(rows) and all(np.isnan(at.value) for at in rows.at):
+        raise SourceError(
+            f"{by}: found a number or an ISO date in none of {len(rows):,} rows; name another "
+            "column for --by (of conversations: tokens, or meta.NAME for what the reader kept)"
+        )
 
 
 def add_to_index(path: str, done: Deduplicated, threads: int = 1) -> Index:
@@ -207,12 +250,13 @@ def add_to_index(path: str, done: Deduplicated, threads: int = 1) -> Index:
     Raises:
         StoreError: an id is in the index already, or the index was made in another way.
     """
-    shingling = done.asked.options.shingling
+    shingling, on = done.asked.options.shingling, done.asked.against_on or done.asked.wanted.on
     if (Path(path) / MANIFEST).is_file():
-        index = Index.open(path, shingling)
+        index = Index.open(path, shingling, on)
     else:
-        index = Index.create(path, shingling)
-    return index.add(done.staying_ids, _staying(done.rows, done.stays), threads)
+        index = Index.create(path, shingling, on)
+    ids = [done.names.ids[row] for row in done.staying]
+    return index.add(ids, _staying(done.rows, done.stays), threads)
 
 
 def refuse_to_add(path: str, done: Deduplicated) -> None:
@@ -221,18 +265,37 @@ def refuse_to_add(path: str, done: Deduplicated) -> None:
     Raises:
         StoreError: an id stands twice among the rows that stay, or is in the index already.
     """
-    known = Index.open(path).ids() if (Path(path) / MANIFEST).is_file() else []
-    refuse_repeats(Path(path), done.staying_ids, known)
+    names = done.names
+    there = Index.open(path).ids() if (Path(path) / MANIFEST).is_file() else []
+    seen: dict[str, int | None] = dict.fromkeys(there)
+    for row in done.staying:
+        name = names.ids[row]
+        if name in seen:
+            first = seen[name]
+            other = "the index" if first is None else names.stands(first)
+            raise StoreError(
+                f"{path}: the id {name!r} would stand in the index twice: of {other} and of "
+                f"{names.stands(row)}; --id COLUMN takes other ids"
+            )
+        seen[name] = row
 
 
-def refuse_taken(folder: Path) -> None:
-    """Refuse an output folder in which something lies already: old and new would mix.
+def refuse_taken(folder: Path, inputs: Sequence[str] = ()) -> None:
+    """Refuse an output folder in which something lies already, or that would be read next time.
 
     Raises:
-        StoreError: it is not empty, or no folder.
+        StoreError: it is not empty, no folder, or lies in a folder that is read.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and not folder.is_dir():
+        raise StoreError(f"{folder}: is a file; name a new folder for --out")
+    if folder.exists() and any(folder.iterdir()):
         raise StoreError(f"{folder}: is not empty; name a new folder for --out, or remove it")
+    for one in inputs:
+        if Path(one).is_dir() and Path(one).resolve() in folder.resolve().parents:
+            raise StoreError(
+                f"{folder}: lies in {one}, which is read, and would be read with it the next time; "
+                "name a folder elsewhere for --out"
+            )
 
 
 def write(done: Deduplicated, folder: Path) -> list[Path]:
@@ -241,44 +304,31 @@ def write(done: Deduplicated, folder: Path) -> list[Path]:
     Raises:
         StoreError: the folder cannot be written.
     """
-    aside = folder.with_name(f".{folder.name}.part")  # whole or not at all
-    try:
-        rmtree(aside, ignore_errors=True)
-        (aside / "kept").mkdir(parents=True)
+    tables = {
+        "duplicates": done.duplicates(),
+        "clusters": done.clusters(),
+        "begin_alike": done.begin_alike(),
+    }
+    with whole_folder(folder, StoreError) as aside:
+        (aside / "kept").mkdir()
         written = write_kept(done.rows, done.stays, aside / "kept")
-        for name, table in (("duplicates", done.duplicates()), ("clusters", done.clusters())):
+        for name, table in tables.items():
             written.append(aside / f"{name}.parquet")
             pq.write_table(table, written[-1], compression="zstd")
-        report = done.summary()
-        report["curve"] = [list(pair) for pair in done.matches.banding.curve()]
         written.append(aside / "report.json")
-        written[-1].write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
-        aside.replace(folder)
-    except OSError as error:
-        raise StoreError(f"{folder}: cannot be written ({error.strerror or error})") from error
+        written[-1].write_bytes(orjson.dumps(done.summary, option=orjson.OPT_INDENT_2))
     return [folder / path.relative_to(aside) for path in written]
-
-
-def _held(
-    asked: Asked,
-    rows: FileRows,
-    known: Sequence[str],
-    found: Matches,
-    order: NDArray[np.int64],
-    texts: "_Behind | _Both",
-) -> Deduplicated:
-    before = len(known)
-    whole = np.concatenate([np.arange(before), before + order]).astype(np.int64)
-    return Deduplicated(asked, rows, known, found, Findings(found, whole, texts))
 
 
 def _order(rows: FileRows, keep: str) -> NDArray[np.int64]:
     """Policy order: the input, then the value, ties by text and id, whatever the rows' order."""
-    value = np.array(rows.lengths if keep == "longest" else rows.values, np.float64)
+    given = [at.length if keep == "longest" else at.value for at in rows.at]
+    value = np.array(given, np.float64)
     value = np.where(np.isnan(value), np.inf, value if keep == "earliest" else -value)
-    ranks = np.array([place[0] for place in rows.places], np.int64)
-    names = np.argsort(np.argsort(np.array(rows.ids, object), kind="stable"), kind="stable")
-    digests = np.array(rows.digests, np.uint64)
+    ranks = np.array([at.input for at in rows.at], np.int64)
+    ties = np.array([at.tie for at in rows.at], object)
+    names = np.argsort(np.argsort(ties, kind="stable"), kind="stable")
+    digests = np.array([at.digest for at in rows.at], np.uint64)
     return np.lexsort((names, digests, value, ranks)).astype(np.int64)
 
 

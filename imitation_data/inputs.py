@@ -61,6 +61,10 @@ _ON_THE_HUB = re.compile(r"([\w.-]+/[\w.-]+)(?:@(.+))?")
 _DISCORD = re.compile(rb'^\s*\{\s*"guild"\s*:.*"channel"\s*:', re.DOTALL)
 
 
+class UnknownFormError(SourceError):
+    """The records of a file have no form that can be told."""
+
+
 @dataclass(frozen=True)
 class Input:
     """Files with rows in them, by the form they have.
@@ -126,7 +130,7 @@ def open_input(reference: str, store: Store, *, told: bool = True) -> Input:
         try:
             return _files(folder, match[1], told)
         except SourceError as error:
-            raise SourceError(str(error).replace(str(folder), reference)) from error
+            raise type(error)(str(error).replace(str(folder), reference)) from error
     if "/" in reference or _looks_like_a_file(path):
         raise StoreError(f"{reference}: no such file or folder")
     store.find(reference)  # says which names there are
@@ -153,18 +157,18 @@ def _data_of(path: Path) -> Path:
 def _files(path: Path, name: str, told: bool) -> Input:  # noqa: FBT001 - of `open_input`
     if not told:
         return Input(name, [(None, list(find_files(path, READERS["columns"].SUFFIXES)))])
-    found, problems = Input(name), []
+    found, problems = Input(name), list[SourceError]()
     for file in find_files(path, READERS["columns"].SUFFIXES):
         try:
             reader = _reader_of(file)
         except SourceError as error:
-            problems.append(str(error))
+            problems.append(error)
         else:
             found.add(reader, file)
     if not found.forms:
         more = f" (and {len(problems) - 1:,} more files)" if problems[1:] else ""
-        raise SourceError(problems[0] + more)
-    found.left_out.extend(problem.partition("; ")[0] for problem in problems)
+        raise type(problems[0])(f"{problems[0]}{more}")
+    found.left_out.extend(str(problem).partition("; ")[0] for problem in problems)
     return found
 
 
@@ -191,7 +195,7 @@ def _reader_of(file: SourceFile) -> Reader | None:
         if all(name in row for name in names):
             return READERS[reader](**options)
     known = ", ".join(dict.fromkeys(names[0] for names, _, _ in FORMS))
-    raise SourceError(
+    raise UnknownFormError(
         f"{first.where}: found the fields {names_of(row)}; the form can be told from one of: "
         f"{known}. A recipe with the reader `columns` can name any field"
     )

@@ -86,7 +86,7 @@ def test_any_form_in_the_same_rows_out(form, tmp_path):
     assert min(by) == "b"  # longer by a full stop
     assert all(by[name] == row for row in ROWS for name in [row["id"]] if name in by)
     gone = pl.read_parquet(out / "duplicates.parquet")
-    near = gone.row(by_predicate=pl.col("kind") == "near", named=True)
+    near = gone.row(by_predicate=pl.col("kind") == "near_duplicate", named=True)
     assert (near["id"], near["kept"], near["similarity"]) == ("a", "b", 1.0)
     assert near["difference"] == "… for a child who cannot [sleep|sleep.]"
     clusters = pl.read_parquet(out / "clusters.parquet")
@@ -108,6 +108,68 @@ def test_who_stays(options, stays, tmp_path):
     """The longest, the best or the earliest; a row without a value loses."""
     run(as_jsonl(tmp_path), "--on", "text", *options, "--out", tmp_path / "out", "--quiet")
     assert set("".join(row["id"] for row in kept(tmp_path / "out"))) >= set(stays)
+
+
+def test_a_column_may_have_the_name_of_a_role(tmp_path):
+    """`column:prompt` is the column, where `prompt` is the first turn of a conversation."""
+    path = tmp_path / "rows.jsonl"
+    path.write_text(f'{{"prompt": "{SEA}"}}\n{{"prompt": "{SEA}!"}}')
+    told = json.loads(run(path, "--on", "column:prompt", "--json").stdout)
+    assert told["dropped"] == {"near_duplicate": 1}
+
+
+def test_rows_without_a_value_are_counted(tmp_path):
+    """They come last, and the answer says how many there are."""
+    done = run(as_jsonl(tmp_path), "--on", "text", "--keep", "best", "--by", "score")
+    assert "1 rows have no number or date in score; they come last" in done.stdout
+
+
+def test_evidence_says_which_file(tmp_path):
+    """Equal ids, equal names of files: the evidence still leads to one record each."""
+    for name, text in (("one", SEA), ("two", f"{SEA} tonight")):
+        (tmp_path / name).mkdir()
+        lines = [{"id": "x", "text": "first, and unlike"}, {"id": 1, "text": text}]
+        (tmp_path / name / "rows.jsonl").write_text("\n\n".join(map(json.dumps, lines)))
+    inputs = [tmp_path / "one" / "rows.jsonl", tmp_path / "two"]
+    done = run(*inputs, "--on", "text", "--out", tmp_path / "out")
+    assert "two/rows.jsonl: 1 lost to one/rows.jsonl: 1" in done.stdout
+    rows = pl.read_parquet(tmp_path / "out" / "duplicates.parquet").sort("kind").rows(named=True)
+    assert [row["kind"] for row in rows] == ["equal_short_text", "near_duplicate"]
+    assert [(row["id"], row["file"], row["row"]) for row in rows] == [
+        ("x", "two/rows.jsonl", 1),
+        ("1", "two/rows.jsonl", 3),
+    ]
+    assert [(row["kept"], row["kept_file"], row["kept_row"]) for row in rows] == [
+        ("x", "one/rows.jsonl", 1),
+        ("1", "one/rows.jsonl", 3),
+    ]
+    clusters = pl.read_parquet(tmp_path / "out" / "clusters.parquet")
+    assert set(clusters["cluster_file"]) == {"one/rows.jsonl"}
+    assert len(clusters) == 4
+
+
+def test_records_without_an_id_are_called_by_where_they_stand(tmp_path):
+    """A table's row and a conversation, by file and line; the pieces of one record apart."""
+    row = {"instruction": SEA, "input": "", "output": "Hush."}
+    path = tmp_path / "alpaca.jsonl"
+    path.write_text("\n".join([json.dumps(row), "", json.dumps(row | {"output": "Hush, you."})]))
+    assert "alpaca.jsonl:1 lost to alpaca.jsonl:3" in run(path, "--on", "prompt").stdout
+    talk = {"prompt": SEA, "human_answers": [], "chatgpt_answers": ["One.", "Two and more."]}
+    path = tmp_path / "hc3.jsonl"
+    path.write_text(json.dumps({"question": SEA} | talk))
+    found = run(path, "--on", "prompt").stdout
+    assert "hc3.jsonl:1 lost to hc3.jsonl:1:1" in found
+
+
+def test_rows_that_begin_alike_are_listed(tmp_path):
+    """They stay, and stand in a table of their own."""
+    same = " ".join(f"word{n}" for n in range(40))
+    ends = [" ".join(f"{n}{k}" for k in range(60)) for n in ("x", "y")]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(json.dumps({"id": end[0], "text": f"{same} {end}"}) for end in ends))
+    run(path, "--on", "text", "--out", tmp_path / "out", "--quiet")
+    (row,) = pl.read_parquet(tmp_path / "out" / "begin_alike.parquet").rows(named=True)
+    assert {row["id"], row["like"]} == {"x", "y"}
 
 
 def test_files_named_first_stay_first(tmp_path):
@@ -155,11 +217,24 @@ def test_against_a_file_and_an_index(tmp_path):
     known, index = as_jsonl(tmp_path), tmp_path / "index"
     told = json.loads(run(new, "--on", "text", "--against", known, "--json").stdout)
     assert (told["read"], told["kept"], told["against"]) == (2, 1, 6)
+    index.mkdir()  # an empty folder is as good as none
     run(known, "--on", "text", "--against", index, "--add", "--quiet")
     assert "n lost to b" in run(new, "--on", "text", "--against", index, "--add").stdout
     show = [COMMAND, "index", "show", index, "--json"]
     done = subprocess.run(show, capture_output=True, check=True)
-    assert json.loads(done.stdout)["rows"] == 5
+    shown = json.loads(done.stdout)
+    assert (shown["rows"], shown["on"], shown["segments"]) == (5, "text", 2)
+    run(new, "--on", "text", "--against", index, "--add", "--quiet")  # nothing stays
+    done = subprocess.run(show, capture_output=True, check=True)
+    assert json.loads(done.stdout)["segments"] == 2
+    other = tmp_path / "other.jsonl"
+    other.write_text(json.dumps({"words": SEA}))
+    refused = run(other, "--on", "words", "--against", index, code=1).stderr
+    assert "holds texts of 'text', and 'words' is to be held against them" in refused
+    told = run(other, "--on", "words", "--against", index, "--against-on", "text").stdout
+    assert "other.jsonl:1 lost to b" in told
+    both = run(other, "--on", "words", "--against", known, "--against-on", "text").stdout
+    assert "other.jsonl:1 lost to rows.jsonl: b" in both
     assert (
         "ngram 5, not 3"
         in run(new, "--on", "text", "--against", index, "--ngram", "3", code=1).stderr
@@ -178,7 +253,11 @@ def test_against_a_file_and_an_index(tmp_path):
         (["--on", "text", "--id", "name"], "no column name"),
         (["--on", "text", "--scheme", "md5"], "scheme is 'md5'"),
         (["--on", "prompt"], "the form can be told from one of"),
-        (["--against", "nowhere", "--on", "text"], "nowhere"),
+        (["--on", "prompt"], "`--on column:prompt` one that is called so"),
+        (["--against", "nowhere", "--on", "text"], "To make an index there, say --add"),
+        (["--on", "text", "--keep", "best", "--by", "text"], "in none of 6 rows"),
+        (["--on", "text", "--threshold", "0.01"], "ask for more permutations or less recall"),
+        (["--on", "text", "--permutations", "5000"], "permutations is 5000; expected 1 to 4096"),
     ],
 )
 def test_what_is_wrong_is_said(words, says, tmp_path):
@@ -231,7 +310,9 @@ def test_ids_are_checked_before_anything_is_written(tmp_path):
     path.write_text('{"id": 1, "text": "one"}\n{"id": 1, "text": "two"}')
     out, index = tmp_path / "out", tmp_path / "index"
     done = run(path, "--on", "text", "--against", index, "--add", "--out", out, code=1)
-    assert "the id '1' would stand in the index twice" in done.stderr
+    assert "the id '1' would stand in the index twice: of rows.jsonl, 1 and of rows.jsonl, 2" in (
+        done.stderr
+    )
     assert [one.name for one in tmp_path.iterdir()] == ["rows.jsonl"]
 
 
@@ -242,6 +323,9 @@ def test_an_output_that_is_taken_is_refused(tmp_path):
     done = run(as_jsonl(tmp_path), "--on", "text", "--out", tmp_path / "out", code=1)
     assert "is not empty; name a new folder" in done.stderr
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["old.txt"]
+    rows, out = tmp_path / "rows.jsonl", tmp_path / "inner" / "out"
+    assert "is a file" in run(rows, "--on", "text", "--out", rows, code=1).stderr
+    assert "lies in" in run(tmp_path, "--on", "text", "--out", out, code=1).stderr
 
 
 def test_a_record_that_is_broken_stops(tmp_path):
@@ -253,8 +337,9 @@ def test_a_record_that_is_broken_stops(tmp_path):
         deduplicate([str(path)], Asked(wanted), Store(tmp_path))
 
 
-def test_a_spool_may_be_larger_than_memory():
-    """Texts come back in order, from memory and from a file, as often as wanted."""
+def test_a_spool_may_be_larger_than_memory(tmp_path, monkeypatch):
+    """Texts come back in order, from memory and from a file without a name, as often as wanted."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     texts = ["a", None, "", "中文", *(f"text {n}" for n in range(20_000))]
     for held in (0, 1 << 30):
         spool = Spool(held)
@@ -263,6 +348,7 @@ def test_a_spool_may_be_larger_than_memory():
         for _ in range(2):
             assert [text for piece in spool for text in piece.to_pylist()] == texts
         assert len(spool) == len(texts)
+        assert not list(tmp_path.iterdir())  # nothing is left, however the process ends
 
 
 def test_signatures_for_datasketch_give_the_same_decisions(tmp_path):

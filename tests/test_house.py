@@ -41,7 +41,7 @@ LAYERS = [
     ("checks",),
     ("report", "readers", "rows", "dedup", "sampling", "splits"),
     ("dataset_step", "identity", "normalize", "options", "yaml_file", "display"),
-    ("ledger",),
+    ("ledger", "atomic"),
     ("conversation",),
     ("errors",),
 ]

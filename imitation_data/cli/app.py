@@ -60,7 +60,8 @@ def main() -> None:
         code = _tell(type(error).__name__, [words], words, 1)
     except _Interrupted as stop:
         code = 128 + stop.number
-        _tell("Interrupted", [], "interrupted; run the same command again to resume", code)
+        resumes = " to resume" if sys.argv[1:2] == ["build"] else ""
+        _tell("Interrupted", [], f"interrupted; run the same command again{resumes}", code)
     sys.exit(code)
 
 

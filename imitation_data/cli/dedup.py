@@ -6,18 +6,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 import typer
 
-from imitation_data.cli.options import JsonOption, QuietOption, StoreOption, WorkersOption
+from imitation_data.cli.options import JsonOption, StoreOption, WorkersOption
 
 if TYPE_CHECKING:
+    from imitation_data.dedup.sketch import NearOptions
     from imitation_data.deduplicate import Asked, Deduplicated
 
 ANYWHERE = (
     "Files, folders (also saved ones), NAME[@VERSION], or org/name[@revision] on the Hub; rows of "
     "those named first stay first."
 )
-ON = "conversation, prompt (first user turn), user, assistant, or a column with text."
+ON = (
+    "conversation, prompt (first user turn), user, assistant, or a column with text "
+    "(column:prompt where it is called so)."
+)
 CALLS = 5  # shown on the terminal
 
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Print the counts only.")]
 AddOption = Annotated[
     bool, typer.Option("--add", help="Add rows that stay to the index, making it if needed.")
 ]
@@ -39,13 +44,19 @@ def dedup(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = "longest",
     by: Annotated[
         str,
-        typer.Option("--by", help="Column that earliest and best go by; tokens or meta.NAME."),
+        typer.Option(
+            "--by",
+            help="What earliest and best go by: a column; of conversations tokens or meta.NAME.",
+        ),
     ] = "",
     name: Annotated[
         str, typer.Option("--id", help="Column with your own ids.", show_default="id, if there")
     ] = "",
     against: Annotated[
         str, typer.Option("--against", help="An index, or a dataset: its rows stay.")
+    ] = "",
+    against_on: Annotated[
+        str, typer.Option("--against-on", help="What of it is compared, if not --on.")
     ] = "",
     add: AddOption = False,  # noqa: FBT002 - a flag
     what_if: Annotated[
@@ -57,6 +68,9 @@ def dedup(  # noqa: PLR0913, PLR0917 - one parameter an option
     scheme: Annotated[
         str, typer.Option("--scheme", help="poly64, or xxh32 to be read by datasketch.")
     ] = "poly64",
+    permutations: Annotated[
+        int, typer.Option("--permutations", help="Minima in a signature; low thresholds need more.")
+    ] = 128,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for what stays and the evidence.")
     ] = None,
@@ -68,6 +82,8 @@ def dedup(  # noqa: PLR0913, PLR0917 - one parameter an option
     """Find near-duplicates in any files, verified, and say which row each one loses to."""
     if add and not against:
         raise typer.BadParameter("needs --against INDEX, the index to add to", param_hint="--add")
+    if not on:
+        raise typer.BadParameter("names nothing to compare", param_hint="--on")
     from imitation_data.cli.dataset import open_store  # noqa: PLC0415 - keeps --help fast
     from imitation_data.deduplicate import (  # noqa: PLC0415
         add_to_index,
@@ -78,12 +94,12 @@ def dedup(  # noqa: PLR0913, PLR0917 - one parameter an option
     )
     from imitation_data.engines.local import cores  # noqa: PLC0415
 
-    asked = _asked((on, by, name), keep, what_if, (threshold, recall, ngram, scheme))
+    options = _options(threshold, recall, (ngram, permutations, scheme))
+    asked = _asked((on, by, name), options, keep, tuple(what_if or ()), against_on)
     if out is not None:
-        refuse_taken(out)
+        refuse_taken(out, inputs)
     threads = workers or cores()
-    fresh = add and not Path(against).exists()
-    held = "" if fresh else against
+    held = "" if add and _free(Path(against)) else against
     done = deduplicate(inputs, asked, open_store(store), held, threads)
     if add:
         refuse_to_add(against, done)
@@ -92,38 +108,50 @@ def dedup(  # noqa: PLR0913, PLR0917 - one parameter an option
     if add:
         add_to_index(against, done, threads)
     if json:
-        typer.echo(orjson.dumps(done.summary()).decode())
-    elif not quiet:
-        _print(done, out)
+        typer.echo(orjson.dumps(done.summary).decode())
+    else:
+        _print_counts(done)
+        if not quiet:
+            _print(done, out)
+
+
+def _free(folder: Path) -> bool:
+    return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+
+
+def _options(threshold: float, recall: float, signed: tuple[int, int, str]) -> "NearOptions":
+    from imitation_data.dedup.shingling import Shingling  # noqa: PLC0415 - keeps --help fast
+    from imitation_data.dedup.sketch import NearOptions  # noqa: PLC0415
+    from imitation_data.errors import StepError  # noqa: PLC0415
+
+    ngram, permutations, scheme = signed
+    try:
+        shingling = Shingling(ngram, permutations, scheme=scheme)  # type: ignore[arg-type]
+        return NearOptions(threshold, recall, shingling=shingling)
+    except ValueError as error:
+        raise StepError(str(error)) from error
 
 
 def _asked(
     wanted: tuple[str, str, str],
+    options: "NearOptions",
     keep: str,
-    what_if: list[float] | None,
-    numbers: tuple[float, float, int, str],
+    what_if: tuple[float, ...],
+    against_on: str,
 ) -> "Asked":
-    from imitation_data.dedup.shingling import Shingling  # noqa: PLC0415
-    from imitation_data.dedup.sketch import NearOptions  # noqa: PLC0415 - keeps --help fast
-    from imitation_data.deduplicate import Asked  # noqa: PLC0415
+    from imitation_data.deduplicate import Asked  # noqa: PLC0415 - keeps --help fast
     from imitation_data.errors import StepError  # noqa: PLC0415
     from imitation_data.file_rows import Wanted  # noqa: PLC0415
 
-    threshold, recall, ngram, scheme = numbers
-    try:
-        shingling = Shingling(ngram, scheme=scheme)  # type: ignore[arg-type]
-        options = NearOptions(threshold, recall, shingling=shingling)
-    except ValueError as error:
-        raise StepError(str(error)) from error
-    if low := [value for value in what_if or () if not threshold <= value <= 1]:
-        raise StepError(f"what-if is {low[0]}; expected {threshold} to 1")
-    return Asked(Wanted(*wanted), options, keep, tuple(what_if or ()))
+    if low := [value for value in what_if if not options.threshold <= value <= 1]:
+        raise StepError(f"what-if is {low[0]}; expected {options.threshold} to 1")
+    return Asked(Wanted(*wanted), options, keep, what_if, against_on)
 
 
-def _print(done: "Deduplicated", out: Path | None) -> None:
+def _print_counts(done: "Deduplicated") -> None:
     from imitation_data.cli.dataset import say  # noqa: PLC0415 - keeps --help fast
 
-    facts = done.summary()
+    facts = done.summary
     dropped = sum(facts["dropped"].values())
     against = f", held against {facts['against']:,}" if facts["against"] else ""
     say(f"{facts['read']:,} rows read{against} = {facts['kept']:,} kept + {dropped:,} dropped")
@@ -131,17 +159,27 @@ def _print(done: "Deduplicated", out: Path | None) -> None:
         say(f"  {count:>9,}  {reason}")
     for words in facts["left_out"]:
         say(f"left out: {words}", err=True)
+
+
+def _print(done: "Deduplicated", out: Path | None) -> None:
+    from imitation_data.cli.dataset import say  # noqa: PLC0415 - keeps --help fast
+
+    facts = done.summary
     if facts["without_text"]:
         say(f"{facts['without_text']:,} rows have no {facts['on']} text; they stay")
+    if facts["without_value"]:
+        by = done.asked.wanted.by
+        say(f"{facts['without_value']:,} rows have no number or date in {by}; they come last")
     found = 100 * facts["recall_at_threshold"]
     say(f"{done.findings.note()}, all verified; {found:.1f} % of pairs at {facts['threshold']:g}")
     say("would be found, and more of those that are more alike")
     say(f"clusters: {facts['clusters']:,}; kept though they begin alike: {facts['begin_alike']:,}")
     for value, count in facts["what_if"].items():
         say(f"at {value}: {count:,} dropped")
-    ids, matches = done.ids, done.matches
+    names, matches = done.names, done.matches
     for row in matches.closest_calls(CALLS).tolist():
-        say(f"{matches.similarity[row]:.3f}  {ids[row]} lost to {ids[matches.other[row]]}")
+        other = names.shown(int(matches.other[row]))
+        say(f"{matches.similarity[row]:.3f}  {names.shown(row)} lost to {other}")
         if span := done.findings.evidence[row]:
             say(f"       {span}")
     if out is not None:
@@ -157,7 +195,7 @@ def show(path: IndexArgument, json: JsonOption = False) -> None:  # noqa: FBT002
     from imitation_data.dedup.index import Index  # noqa: PLC0415 - keeps --help fast
 
     found = Index.open(path)
-    facts: dict[str, Any] = {"rows": len(found), "segments": len(found.segments)}
+    facts: dict[str, Any] = {"rows": len(found), "on": found.on, "segments": len(found.segments)}
     _tell(facts | found.shingling.identity(), json=json)
 
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 import xxhash
 from numpy.typing import NDArray
 
+from imitation_data.atomic import write_whole
 from imitation_data.dedup.minhash import band_keys
 from imitation_data.dedup.near import Matches, match, policy_order
 from imitation_data.dedup.shingling import Column, Shingling
@@ -53,18 +54,31 @@ class Segment:
 
 @dataclass(frozen=True)
 class Index:
-    """An index that was opened; adding and merging give a new value and change the folder."""
+    """An index that was opened; adding and merging give a new value and change the folder.
+
+    Attributes:
+        path: its folder.
+        shingling: what it was made with.
+        on: what its texts are (`prompt`, a column), where that is known.
+        segments: what is in it.
+    """
 
     path: Path
     shingling: Shingling
+    on: str = ""
     segments: tuple[Segment, ...] = ()
 
     def __len__(self) -> int:
         return sum(segment.rows for segment in self.segments)
 
     @classmethod
-    def create(cls, path: str | Path, shingling: Shingling | None = None) -> "Index":
+    def create(cls, path: str | Path, shingling: Shingling | None = None, on: str = "") -> "Index":
         """Begin an index in a folder that is not there, or is empty.
+
+        Args:
+            path: the folder.
+            shingling: what to make it with; the default when not given.
+            on: what its texts are, so that others are not held against it by mistake.
 
         Raises:
             StoreError: something lies there already.
@@ -73,17 +87,18 @@ class Index:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise StoreError(f"{folder}: is there already; name a new folder for the index")
         folder.mkdir(parents=True, exist_ok=True)
-        index = cls(folder, shingling or Shingling())
+        index = cls(folder, shingling or Shingling(), on)
         _write(index)
         return index
 
     @classmethod
-    def open(cls, path: str | Path, shingling: Shingling | None = None) -> "Index":
+    def open(cls, path: str | Path, shingling: Shingling | None = None, on: str = "") -> "Index":
         """Open an index.
 
         Args:
             path: its folder.
             shingling: what it must have been made with; whatever it was when not given.
+            on: what its texts must be, where that is known; whatever they are when not given.
 
         Raises:
             StoreError: there is none, it is damaged, or it was made in another way.
@@ -95,6 +110,7 @@ class Index:
             fields = (made["ngram"], made["permutations"], made["seed"], made["scheme"])
             own = Shingling(*fields)
             segments = tuple(Segment(**one) for one in value["segments"])
+            what = str(value["on"])
         except (KeyError, TypeError, ValueError) as error:
             raise _damaged(folder, f"{MANIFEST} does not have the form of an index") from error
         for asked in (own, shingling or own):
@@ -102,7 +118,12 @@ class Index:
         for segment in segments:
             if not (folder / segment.name).is_file():
                 raise _damaged(folder, f"the segment {segment.name} is not there")
-        return cls(folder, own, segments)
+        if on and what and on != what:
+            raise StoreError(
+                f"{folder}: holds texts of {what!r}, and {on!r} is to be held against them. If "
+                f"that is meant, say --against-on {what}"
+            )
+        return cls(folder, own, what, segments)
 
     def add(self, ids: Sequence[str], texts: Iterable[pa.Array], threads: int = 1) -> "Index":
         """Add texts as one segment; none of them is held against the others.
@@ -117,13 +138,12 @@ class Index:
         """
         refuse_repeats(self.path, ids, self.ids())
         pieces = [_rows(self.shingling, piece, threads) for piece in Column(texts)]
-        if not pieces:
+        if (count := sum(piece.num_rows for piece in pieces)) != len(ids):
+            raise ValueError(f"found {len(ids)} ids; expected {count}, one a text")
+        if not count:
             return self
         table = pa.concat_tables(pieces).combine_chunks()
-        if table.num_rows != len(ids):
-            raise ValueError(f"found {len(ids)} ids; expected {table.num_rows}, one a text")
-        table = table.add_column(0, "id", pa.array(ids, pa.large_string()))
-        return self._with(self._store(table))
+        return self._with([table.add_column(0, "id", pa.array(ids, pa.large_string()))])
 
     def merge(self, other: "Index") -> "Index":
         """Add all that another index holds.
@@ -132,9 +152,13 @@ class Index:
             StoreError: it was made in another way, it is damaged, or both hold the same id.
         """
         _refuse_other(other.path, other.shingling.identity(), self.shingling.identity())
+        if self.on and other.on and self.on != other.on:
+            raise StoreError(
+                f"{other.path}: holds texts of {other.on!r}, and {self.path} of {self.on!r}; keep "
+                "them apart"
+            )
         refuse_repeats(other.path, other.ids(), self.ids())
-        copied = [self._store(table) for table in other.tables()]
-        return self._with(*copied)
+        return self._with(other.tables())
 
     def check(self) -> list[str]:
         """Read everything and list what is wrong, as sentences."""
@@ -208,21 +232,13 @@ class Index:
         fixed = np.arange(len(narrow.counts)) < before
         return match(narrow, _All(self, column), options, whole, fixed=fixed, threads=threads)
 
-    def _store(self, table: pa.Table) -> Segment:
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_file(sink, table.schema) as writer:
-            writer.write_table(table)
-        content = sink.getvalue()
-        checksum = xxhash.xxh3_128_hexdigest(content)
-        name = f"segment-{checksum[:16]}.arrow"
-        _replace(self.path / name, content)
-        return Segment(name, table.num_rows, checksum)
-
-    def _with(self, *segments: Segment) -> "Index":
-        index = replace(self, segments=(*self.segments, *segments))
+    def _with(self, tables: Iterable[pa.Table]) -> "Index":
+        """Write segments and then the manifest, while nobody else does."""
         with _locked(self.path):
             if Index.open(self.path).segments != self.segments:
                 raise StoreError(f"{self.path}: was changed by somebody else meanwhile; run again")
+            more = [_store(self.path, table) for table in tables]
+            index = replace(self, segments=(*self.segments, *more))
             _write(index)
         return index
 
@@ -285,6 +301,17 @@ def _rows(shingling: Shingling, texts: pa.Array, threads: int) -> pa.Table:
     )
 
 
+def _store(folder: Path, table: pa.Table) -> Segment:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    content = sink.getvalue()
+    checksum = xxhash.xxh3_128_hexdigest(content)
+    name = f"segment-{checksum[:16]}.arrow"
+    write_whole(folder / name, content, StoreError)
+    return Segment(name, table.num_rows, checksum)
+
+
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Let one process at a time change an index."""
@@ -298,11 +325,13 @@ def _write(index: Index) -> None:
     value = {
         "format": FORMAT,
         "shingling": index.shingling.identity(),
+        "on": index.on,
         "segments": [
             {"name": one.name, "rows": one.rows, "checksum": one.checksum} for one in index.segments
         ],
     }
-    _replace(index.path / MANIFEST, orjson.dumps(value, option=orjson.OPT_INDENT_2))
+    content = orjson.dumps(value, option=orjson.OPT_INDENT_2)
+    write_whole(index.path / MANIFEST, content, StoreError)
 
 
 def _read(folder: Path, segment: Segment) -> pa.Table:
@@ -354,13 +383,3 @@ def refuse_repeats(folder: Path, ids: Sequence[str], known: Sequence[str]) -> No
 
 def _damaged(folder: Path, what: str) -> StoreError:
     return StoreError(f"{folder}: the index is damaged: {what}; make it again from its texts")
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write beside the target, then rename."""
-    partial = path.with_name(f".{path.name}.part")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be written ({error.strerror})") from error

@@ -289,6 +289,9 @@ class Column:
     Args:
         texts: an array or a chunked array of strings of any kind, or any number of them; an
             iterator is read whole, since texts are gone through twice.
+
+    Raises:
+        TypeError: in going through them, when one is no array of strings.
     """
 
     texts: Iterable[pa.Array]
@@ -305,14 +308,25 @@ class Column:
 
     def __iter__(self) -> Iterator[pa.Array]:
         for piece in self.texts:
+            if not isinstance(piece, pa.Array | pa.ChunkedArray):
+                found = type(piece).__name__
+                raise TypeError(f"texts hold {found}; expected Arrow arrays, as pa.array(texts)")
             chunks = piece.chunks if isinstance(piece, pa.ChunkedArray) else (piece,)
             yield from map(plain, chunks)
 
 
 def plain(texts: pa.Array) -> pa.Array:
-    """A string array of any kind (views, dictionaries) as one that Arrow has all functions for."""
-    if texts.type in {pa.string(), pa.large_string()}:
+    """A string array of any kind (views, dictionaries) as one that Arrow has all functions for.
+
+    Raises:
+        TypeError: it holds something else.
+    """
+    kind = texts.type
+    if kind in {pa.string(), pa.large_string()}:
         return texts
+    inner = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if inner not in {pa.string(), pa.large_string(), pa.string_view(), pa.null()}:
+        raise TypeError(f"texts are of type {kind}; expected strings")
     return texts.cast(pa.large_string())
 
 

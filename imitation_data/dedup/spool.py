@@ -1,11 +1,17 @@
 """A column of texts that may be larger than memory, gone through as often as wanted."""
 
+import mmap
 import tempfile
 from collections.abc import Iterator, Sequence
+from typing import BinaryIO
 
 import pyarrow as pa
 
-HELD = 1 << 29  # bytes in memory; a larger column lies in a file that is gone with the process
+from imitation_data.errors import StepError
+
+HELD = (
+    1 << 29
+)  # bytes in memory; a larger column lies in a file without a name, gone with the process
 PIECE_ROWS, PIECE_BYTES = 8192, 16 << 20
 
 _SCHEMA = pa.schema([pa.field("text", pa.large_string())])
@@ -22,14 +28,19 @@ class Spool:
         self._held, self._bytes, self._rows = held, 0, 0
         self._pieces: list[pa.Array] = []
         self._waiting: list[str | None] = []
-        self._file: tempfile._TemporaryFileWrapper[bytes] | None = None
+        self._file: BinaryIO | None = None
+        self._mapped: pa.Buffer | None = None
         self._writer: pa.ipc.RecordBatchFileWriter | None = None
 
     def __len__(self) -> int:
         return self._rows
 
     def add(self, text: str | None) -> None:
-        """Add one text."""
+        """Add one text.
+
+        Raises:
+            StepError: there is no room for it on disk.
+        """
         self._waiting.append(text)
         self._bytes += len(text) if text else 0
         self._rows += 1
@@ -50,10 +61,12 @@ class Spool:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
-        with pa.memory_map(self._file.name) as source:
-            reader = pa.ipc.open_file(source)
-            for number in range(reader.num_record_batches):
-                yield reader.get_batch(number).column(0)
+            self._file.flush()
+            whole = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+            self._mapped = pa.py_buffer(whole)
+        reader = pa.ipc.open_file(pa.BufferReader(self._mapped))
+        for number in range(reader.num_record_batches):
+            yield reader.get_batch(number).column(0)
 
     def _flush(self) -> None:
         if self._waiting:
@@ -66,13 +79,19 @@ class Spool:
             return
         self._pieces.append(texts)
         if sum(piece.nbytes for piece in self._pieces) > self._held:
-            self._file = tempfile.NamedTemporaryFile(prefix="imitation-texts-", suffix=".arrow")  # noqa: SIM115
-            self._writer = pa.ipc.new_file(self._file.name, _SCHEMA)
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the spool
+            self._writer = pa.ipc.new_file(self._file, _SCHEMA)
             pieces, self._pieces = self._pieces, []
             self._write(pieces)
 
     def _write(self, pieces: Sequence[pa.Array]) -> None:
         if self._writer is None:
             raise ValueError("nothing can be added to a spool that was gone through")
-        for piece in pieces:
-            self._writer.write_batch(pa.record_batch([piece], schema=_SCHEMA))
+        try:
+            for piece in pieces:
+                self._writer.write_batch(pa.record_batch([piece], schema=_SCHEMA))
+        except OSError as error:
+            raise StepError(
+                f"{tempfile.gettempdir()}: cannot hold the texts ({error.strerror or error}); make "
+                "room there, or let TMPDIR name another folder"
+            ) from error

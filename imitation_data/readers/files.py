@@ -4,6 +4,7 @@ import io
 import os
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -145,6 +146,32 @@ def _open_member(file: SourceFile) -> BinaryIO:
     stream = _guarded(member, "", file.name, size)
     codec = PACKED.get(PurePosixPath(file.member).suffix.lower())
     return _guarded(stream, codec, file.name, size) if codec else stream
+
+
+def labels(files: Sequence[SourceFile]) -> list[str]:
+    """A name of each file that no other one has: its own, behind as many folders as that takes.
+
+    A file that is named twice is told apart by `#2`.
+    """
+    found = {file: file.name for file in files}
+    folders = {file: _folders(file) for file in found}
+    for depth in range(1, max(map(len, folders.values()), default=0) + 1):
+        taken = Counter(found.values())
+        for file, name in found.items():
+            if taken[name] > 1:
+                found[file] = "/".join([*folders[file][-depth:], file.name])
+    seen = Counter[SourceFile]()
+    names = []
+    for file in files:
+        seen[file] += 1
+        names.append(f"{found[file]}#{seen[file]}" if seen[file] > 1 else found[file])
+    return names
+
+
+def _folders(file: SourceFile) -> tuple[str, ...]:
+    """The folders that a file's name does not name, the outermost first."""
+    outer = file.name.removesuffix(f"!{file.member}") if file.member else file.name
+    return file.path.absolute().parents[outer.count("/")].parts[1:]
 
 
 def find_files(

@@ -82,19 +82,23 @@ def _arrow(file: SourceFile) -> Iterator[tuple[int, pa.RecordBatch] | BadRecord]
     number = 0
     try:
         with pa.OSFile(str(file.path)) as stream:
-            magic = stream.read(6)
-            stream.seek(0)
-            if magic == b"ARROW1":
-                whole = pa.ipc.open_file(stream)
-                batches = (whole.get_batch(index) for index in range(whole.num_record_batches))
-            else:
-                batches = iter(pa.ipc.open_stream(stream))
-            for batch in batches:
+            for batch in arrow_batches(stream):
                 for start in range(0, batch.num_rows, BATCH):
                     yield number + start, batch.slice(start, BATCH)
                 number += batch.num_rows
     except _DAMAGE as error:
         yield _damaged(file, f"{file.name}, after row {number:,}", error)
+
+
+def arrow_batches(stream: pa.NativeFile) -> Iterator[pa.RecordBatch]:
+    """The batches of an Arrow file, or of a stream as `datasets` saves it."""
+    magic = stream.read(6)
+    stream.seek(0)
+    if magic != b"ARROW1":
+        yield from pa.ipc.open_stream(stream)
+        return
+    whole = pa.ipc.open_file(stream)
+    yield from map(whole.get_batch, range(whole.num_record_batches))
 
 
 def _damaged(file: SourceFile, where: str, error: Exception) -> BadRecord:

@@ -4,9 +4,8 @@ Each shard's output is complete when its `.done` file is there; a killed build f
 on at the first unfinished shard. Files are written beside their target and renamed.
 """
 
-import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,7 +13,10 @@ from typing import BinaryIO
 
 import orjson
 
+from imitation_data import atomic
 from imitation_data.errors import BuildError
+
+_ADVICE = "make room or choose another --store, then run again to resume"
 
 
 def digest(value: object) -> str:
@@ -41,20 +43,8 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     Raises:
         BuildError: the disk is full or the folder cannot be written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as out:
-            yield out
-        partial.replace(path)
-    except OSError as error:
-        raise BuildError(
-            f"{path}: cannot be written ({error.strerror or error}); make room or choose another "
-            "--store, then run again to resume"
-        ) from error
-    finally:
-        with suppress(OSError):  # what went wrong is told already
-            partial.unlink(missing_ok=True)
+    with atomic.whole_file(path, BuildError, _ADVICE) as out:
+        yield out
 
 
 def write_file(path: Path, content: bytes) -> None:

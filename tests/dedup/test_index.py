@@ -166,7 +166,28 @@ def test_two_at_once_lose_nothing(index):
     index.add(["one"], [column(TIDES)])
     with pytest.raises(StoreError, match="changed by somebody else meanwhile; run again"):
         other.add(["two"], [column(TIDES)])
-    assert Index.open(index.path).ids() == ["sea", "hello", "one"]
+    opened = Index.open(index.path)
+    assert opened.ids() == ["sea", "hello", "one"]
+    assert opened.check() == []  # no segment of the loser is left behind
+
+
+def test_what_its_texts_are_is_remembered(tmp_path):
+    """Prompts are not held against answers by mistake, nor merged with them."""
+    prompts = Index.create(tmp_path / "prompts", OPTIONS.shingling, "prompt")
+    answers = Index.create(tmp_path / "answers", OPTIONS.shingling, "answer")
+    unsaid = Index.create(tmp_path / "unsaid", OPTIONS.shingling)
+    assert Index.open(prompts.path, on="prompt") == prompts
+    assert Index.open(unsaid.path, on="prompt") == unsaid
+    with pytest.raises(StoreError, match="holds texts of 'prompt', and 'answer' is to be held"):
+        Index.open(prompts.path, on="answer")
+    with pytest.raises(StoreError, match="keep them apart"):
+        prompts.merge(answers)
+
+
+def test_adding_nothing_changes_nothing(index):
+    """No text, no segment."""
+    assert index.add([], [column()]) == index
+    assert Index.open(index.path) == index
 
 
 def test_there_must_be_one(tmp_path):

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imitation_data.dedup.minhash import xxh32
+from imitation_data.dedup.near import find
 from imitation_data.dedup.shingling import Shingling
 from tests.conftest import SHARED
 from tests.dedup import oracle
@@ -250,3 +251,18 @@ def test_bad_settings_are_named(options, message):
     """A setting that makes no sense is refused with its value and what was expected."""
     with pytest.raises(ValueError, match=message):
         Shingling(**options)
+
+
+@pytest.mark.parametrize(
+    ("texts", "says"),
+    [
+        (pa.array([1, 1]), "texts are of type int64; expected strings"),
+        (["a b c"], "texts hold str; expected Arrow arrays"),
+        ("a b c", "texts hold str; expected Arrow arrays"),
+        (pa.array([["a"], ["b"]]), "expected strings"),
+    ],
+)
+def test_what_is_no_column_of_texts_is_refused(texts, says):
+    """Numbers are not made into words, and a list of strings is not taken for arrays."""
+    with pytest.raises(TypeError, match=says):
+        find(texts)

@@ -11,7 +11,7 @@ import zstandard
 
 from imitation_data.errors import SourceError
 from imitation_data.readers import files
-from imitation_data.readers.files import SourceFile, checksum, find_files
+from imitation_data.readers.files import SourceFile, checksum, find_files, labels
 
 JSON = (".json", ".jsonl")
 
@@ -300,3 +300,15 @@ def test_patterns_choose_among_the_files_of_a_folder(tmp_path):
     assert chosen("data/train/", "c.json") == ["c.json", "data/train/a.json"]
     with pytest.raises(SourceError, match=r"no file that matches \*\.csv and ends in"):
         chosen("*.csv")
+
+
+def test_labels_tell_files_apart():
+    """A file's own name; with as many folders as it takes where several have it."""
+    paths = ["a/x/rows.jsonl", "b/x/rows.jsonl", "b/x/more.jsonl", "b/x/more.jsonl"]
+    files = [SourceFile(Path("/data", path), Path(path).name) for path in paths]
+    assert labels(files) == ["a/x/rows.jsonl", "b/x/rows.jsonl", "more.jsonl", "more.jsonl#2"]
+    inside = [SourceFile(Path("/data/c/d/z.zip"), "d/z.zip!m/a.json", "m/a.json")] * 2
+    assert labels([*inside[:1], *files[:1]]) == ["d/z.zip!m/a.json", "rows.jsonl"]
+    other = SourceFile(Path("/data/e/d/z.zip"), "d/z.zip!m/a.json", "m/a.json")
+    assert labels([inside[0], other]) == ["c/d/z.zip!m/a.json", "e/d/z.zip!m/a.json"]
+    assert labels([]) == []
