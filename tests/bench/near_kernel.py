@@ -39,7 +39,7 @@ def upto(
 ) -> int:
     """Work through all texts up to a stage: tokens, shingles, mixed hashes, minima."""
     total = 0
-    characters = (hashing.pages, hashing.entries)
+    characters = hashing.characters
     for row in range(len(offsets) - 1):
         span = (offsets[row], offsets[row + 1])
         count = tokenize(text, span, characters, work.plain, work.spans, READY)
