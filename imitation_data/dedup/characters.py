@@ -55,6 +55,7 @@ UNSPACED = (
 SIGNS = frozenset("#$%&*+-/<=>@\\^|~−‐‑∕÷×")
 IGNORED = {0x00AD, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)}  # soft hyphen, selectors
 ZERO_WIDTH_SPACE = 0x200B
+IOTA_BELOW = "\u0345"
 
 
 class Characters(NamedTuple):
@@ -125,6 +126,8 @@ def several_of(code: int, joining: frozenset[int]) -> list[int]:
     first = unicodedata.normalize("NFKC", character)
     folded = unicodedata.normalize("NFKC", first.casefold())
     heads = {character, first[:1], folded[:1]}
+    if IOTA_BELOW in first:  # a mark that other marks may pass, and that then becomes a letter
+        return []
     if len(folded) < 2 or any(ord(one) in joining or unicodedata.combining(one) for one in heads):  # noqa: PLR2004
         return []
     kinds = [kind_of(ord(one)) for one in folded]

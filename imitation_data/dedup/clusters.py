@@ -155,7 +155,8 @@ def connect(
     slots = np.zeros(max(16, 8 * longest), np.int32)
     for row in rows:
         mine = given.sets[given.starts[row] : given.starts[row] + given.sizes[row]]
-        if other[row] < 0 or shared[row] == given.sizes[row] == given.sizes[other[row]]:
+        equal = shared[row] == given.sizes[row] == given.sizes[other[row]]
+        if other[row] < 0 or (equal and not given.fixed[other[row]]):
             continue  # kept rows are unlike each other; an equal row finds what its winner finds
         mask, left, root_of_row = _ZERO, most, root_of(parent, row)
         for band in range(bands):
@@ -169,15 +170,15 @@ def connect(
                 if own.following[head] < 0 and own.seen[own.member[head]] == row:
                     before, head = head, own.next_head[head]
                     continue
-                root = root_of(parent, own.member[head])
+                root, after = root_of(parent, own.member[head]), own.next_head[head]
+                at = -1 if root == root_of_row else head
                 if own.stamp[root] == now:  # grown into one cluster since: hang them together
                     own.following[own.last[own.met[root]]] = head
                     own.last[own.met[root]] = own.last[head]
-                    own.next_head[before] = own.next_head[head]
-                    head = own.next_head[head]
-                    continue
-                own.stamp[root], own.met[root] = now, head
-                at = -1 if root == root_of_row else head
+                    own.next_head[before] = after
+                else:
+                    own.stamp[root], own.met[root] = now, head
+                    before = head
                 while at >= 0 and looks > 0:
                     one = own.member[at]
                     looks -= 1
@@ -198,7 +199,7 @@ def connect(
                         _join(parent, one, row)
                         root_of_row = root_of(parent, row)
                         break
-                before, head = head, own.next_head[head]
+                head = after
             place = given.first[bucket] + own.filled[bucket]
             own.filled[bucket] += 1
             own.member[place], own.last[place] = row, place

@@ -101,7 +101,11 @@ def _rotated(value: np.uint32, by: int) -> np.uint32:
 
 @kernel
 def xxh32(at: int, length: int) -> np.uint32:
-    """Hash bytes at an address with seed 0; 3 more bytes must be readable."""
+    """Hash bytes at an address with seed 0; 15 more bytes must be readable.
+
+    Shingles differ in length, and a branch that is guessed wrong costs more than the few
+    multiplications that are made here for nothing.
+    """
     left, value = length, _P5
     if length >= 16:
         one, two, three, four = _U32(_P1 + _P2), _P2, _U32(0), _U32(_U32(0) - _P1)
@@ -115,15 +119,14 @@ def xxh32(at: int, length: int) -> np.uint32:
         value = _U32(_rotated(one, 1) + _rotated(two, 7))
         value = _U32(value + _U32(_rotated(three, 12) + _rotated(four, 18)))
     value = _U32(value + _U32(length))
-    while left >= 4:
-        value = _U32(_rotated(_U32(value + _U32(load32(at) * _P3)), 17) * _P4)
-        at += 4
-        left -= 4
-    while left > 0:
-        value = _U32(value + _U32(_U32(load32(at) & _U32(0xFF)) * _P5))
-        value = _U32(_rotated(value, 11) * _P1)
-        at += 1
-        left -= 1
+    for step in range(0, 12, 4):
+        after = _U32(_rotated(_U32(value + _U32(load32(at + step) * _P3)), 17) * _P4)
+        value = after if left >= step + 4 else value
+    at += left & 12
+    for step in range(3):
+        after = _U32(value + _U32(_U32(load32(at + step) & _U32(0xFF)) * _P5))
+        after = _U32(_rotated(after, 11) * _P1)
+        value = after if left & 3 > step else value
     value = _U32(_U32(value ^ (value >> _U32(15))) * _P2)
     value = _U32(_U32(value ^ (value >> _U32(13))) * _P3)
     return _U32(value ^ (value >> _U32(16)))

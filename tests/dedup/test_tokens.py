@@ -235,6 +235,16 @@ def test_characters_that_become_several_are_folded_on_the_way(text):
         assert cut(some.encode()) == oracle.tokens(some)
 
 
+@pytest.mark.parametrize("mark", ["\u0315", "\u0305", "\u0301", "\u0323", "\u0345", "\u093c"])
+def test_characters_that_become_several_before_a_mark(mark):
+    """What stands behind such a character may be put in another order with it."""
+    pages, entries, _ = table()
+    kinds = (entries[pages] & 7).reshape(-1)
+    for code in [0x37A, *np.flatnonzero(kinds == SEVERAL).tolist()]:
+        text = f"{chr(code)}{mark} a"
+        unless_in_context(cut(text.encode()), oracle.tokens(text))
+
+
 def test_no_character_becomes_more_than_there_is_room_for():
     """Signs between any characters that become several: tokens and bytes stay within bounds."""
     pages, entries, _ = table()
