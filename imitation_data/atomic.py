@@ -50,12 +50,13 @@ def whole_folder(path: Path, refused: type[ImitationDataError]) -> Iterator[Path
         path: the target.
         refused: raised when the disk is full or the folder cannot be written.
     """
-    partial = path.with_name(f".{path.name}.part")
+    target = path.resolve()
+    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
+        shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         yield partial
-        partial.replace(path)
+        partial.replace(target)
     except OSError as error:
         raise refused(_words(path, error, "")) from error
     finally:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from imitation_data.dedup.near import Matches, find
 from imitation_data.dedup.near_report import Findings
 from imitation_data.dedup.sketch import NearOptions
 from imitation_data.errors import SourceError, StoreError
-from imitation_data.file_rows import FileRows, Names, Wanted, write_kept
+from imitation_data.file_rows import FileRows, Names, Wanted
 from imitation_data.inputs import UnknownFormError, open_input
+from imitation_data.kept_files import write_kept
 from imitation_data.versions.store import Store
 
 
@@ -59,6 +61,8 @@ class Deduplicated:
 
     Attributes:
         asked: what was asked.
+        inputs: where rows were looked for.
+        against: what they were held against, or nothing.
         rows: those that were read.
         known: how many they were held against, which always stay.
         names: of what is known and then of the rows.
@@ -67,6 +71,8 @@ class Deduplicated:
     """
 
     asked: Asked
+    inputs: tuple[str, ...]
+    against: str
     rows: FileRows
     known: int
     names: Names
@@ -93,11 +99,11 @@ class Deduplicated:
     def summary(self) -> dict[str, Any]:
         """Counts and settings as plain values."""
         found, wanted = self.matches, self.asked.wanted
-        dropped = Counter(self.kinds) + self.rows.drops
+        dropped = Counter(self.kinds) + Counter(one.drop.reason for one in self.rows.dropped)
         bands = found.banding
         without = sum(np.isnan(at.value) for at in self.rows.at) if wanted.by else 0
         return {
-            "read": len(self.rows) + sum(self.rows.drops.values()),
+            "read": len(self.rows) + len(self.rows.dropped),
             "kept": int(self.stays.sum()),
             "dropped": dict(sorted(dropped.items())),
             "without_text": int(found.silent[self.known :].sum()),
@@ -117,6 +123,25 @@ class Deduplicated:
             "begin_alike": int((found.opening >= 0).sum()),
             "what_if": {f"{value:g}": count for value, count in self.what_if()},
             "left_out": list(self.rows.left_out),
+            "asked": self._settings(),
+        }
+
+    def _settings(self) -> dict[str, Any]:
+        """All that decided about the answer, as it was asked for."""
+        asked, options = self.asked, self.asked.options
+        return {
+            "inputs": list(self.inputs),
+            "against": self.against,
+            "on": asked.wanted.on,
+            "against_on": asked.against_on,
+            "id": asked.wanted.id,
+            "keep": asked.keep,
+            "by": asked.wanted.by,
+            "threshold": options.threshold,
+            "recall": options.recall,
+            "most_compared": options.most_compared,
+            **options.shingling.identity(),
+            "version": version("imitation-data"),
         }
 
     def what_if(self) -> Iterator[tuple[float, int]]:
@@ -130,8 +155,8 @@ class Deduplicated:
         spans = self.findings.evidence
         return pa.table(
             {
-                **self._called(gone, "id", "file", "row"),
-                **self._called(found.other[gone], "kept", "kept_file", "kept_row"),
+                **self._called(gone, "id", ""),
+                **self._called(found.other[gone], "kept", "kept_"),
                 "similarity": pa.array(found.similarity[gone]),
                 "kind": pa.array(self.kinds, pa.string()),
                 "difference": pa.array([spans[row] for row in gone.tolist()], pa.string()),
@@ -144,24 +169,49 @@ class Deduplicated:
         sizes = np.bincount(found.cluster, minlength=1)
         rows = np.flatnonzero(sizes[found.cluster] > 1)
         order = rows[np.argsort(found.cluster[rows], kind="stable")]
-        first = self._called(found.cluster[order], "cluster", "cluster_file", "cluster_row")
-        return pa.table(first | self._called(order, "id", "file", "row"))
+        first = self._called(found.cluster[order], "cluster", "cluster_")
+        return pa.table(first | self._called(order, "id", ""))
 
-    def begin_alike(self) -> pa.Table:
-        """Rows that stay though they begin like another one, and the first such row."""
+    def alike(self) -> pa.Table:
+        """Rows that stay though they begin like another one, or are short and spelled like it."""
         found = self.matches
-        rows = np.flatnonzero(found.opening >= 0)
-        other = self._called(found.opening[rows], "like", "like_file", "like_row")
-        return pa.table(self._called(rows, "id", "file", "row") | other)
+        begin = np.flatnonzero(found.opening >= 0)
+        rows, other, similarity = self.findings.short_and_alike
+        return pa.table(
+            {
+                **self._called(np.concatenate([begin, rows]), "id", ""),
+                **self._called(np.concatenate([found.opening[begin], other]), "like", "like_"),
+                "kind": pa.array(["begins_alike"] * len(begin) + ["short_alike"] * len(rows)),
+                "similarity": pa.array([None] * len(begin) + similarity.tolist(), pa.float64()),
+            }
+        )
 
-    def _called(self, rows: NDArray[np.int64], *columns: str) -> dict[str, pa.Array]:
-        """Three columns: what some rows are called, their files, and their numbers in them."""
+    def left_out(self) -> pa.Table:
+        """Rows that a reader left out by its stated policy: which, and why."""
+        gone = self.rows.dropped
+        files = self.names.labels[-1]
+        return pa.table(
+            {
+                "id": pa.array([one.id for one in gone], pa.string()),
+                "file": pa.array([files[one.file] for one in gone], pa.string()),
+                "row": pa.array([one.number or None for one in gone], pa.int64()),
+                "reason": pa.array([one.drop.reason for one in gone], pa.string()),
+                "found": pa.array([str(one.drop.found) for one in gone], pa.string()),
+            }
+        )
+
+    def _called(self, rows: NDArray[np.int64], name: str, prefix: str) -> dict[str, pa.Array]:
+        """Four columns: what some rows are called, their files, records, and parts of these."""
         names, some = self.names, rows.tolist()
-        kinds = (pa.string(), pa.string(), pa.int64())
-        values: tuple[Sequence[str | int | None], ...] = (names.ids, names.files, names.numbers)
+        columns: dict[str, tuple[Sequence[str | int | None], pa.DataType]] = {
+            name: (names.ids, pa.string()),
+            f"{prefix}file": (names.files, pa.string()),
+            f"{prefix}row": (names.numbers, pa.int64()),
+            f"{prefix}part": (names.parts, pa.int64()),
+        }
         return {
             column: pa.array([value[row] for row in some], kind)
-            for column, value, kind in zip(columns, values, kinds, strict=True)
+            for column, (value, kind) in columns.items()
         }
 
 
@@ -189,14 +239,15 @@ def deduplicate(
     rows = read_rows(inputs, asked.wanted, store)
     _refuse_no_values(rows)
     order, options = _order(rows, asked.keep), asked.options
-    theirs = replace(asked.wanted, on=asked.against_on or asked.wanted.on)
+    theirs = replace(asked.wanted, on=asked.against_on or asked.wanted.on, by="", known=True)
+    given, roles = (asked, tuple(inputs), against, rows), not asked.wanted.column
     if not against:
         found = find(rows.texts, options, order=order, threads=threads)
-        told = Findings(found, order, rows.texts)
-        return Deduplicated(asked, rows, 0, Names.of((), rows), found, told)
+        told = Findings(found, order, rows.texts, roles=roles)
+        return Deduplicated(*given, 0, Names.of((), rows), found, told)
     texts: _Behind | _Both
     if (Path(against) / MANIFEST).is_file():
-        index = Index.open(against, on=theirs.on)
+        index = Index.open(against, on=theirs.name)
         found = index.compare(rows.texts, options, order, threads)
         texts, names = _Behind(len(index), rows), Names.of(index.ids(), rows)
         before = len(index)
@@ -204,12 +255,13 @@ def deduplicate(
     else:
         known = _known(against, theirs, store)
         texts, names, before = _Both(known, rows), Names.of((), known, rows), len(known)
-        whole = _order(known, asked.keep)
+        whole = _order(known, "longest")
     whole = np.concatenate([whole, before + order]).astype(np.int64)
     if isinstance(texts, _Both):
         fixed = np.arange(before + len(rows)) < before
         found = find(texts, options, order=whole, fixed=fixed, threads=threads)
-    return Deduplicated(asked, rows, before, names, found, Findings(found, whole, texts))
+    told = Findings(found, whole, texts, roles=roles)
+    return Deduplicated(*given, before, names, found, told)
 
 
 def _known(reference: str, wanted: Wanted, store: Store) -> FileRows:
@@ -244,42 +296,6 @@ def _refuse_no_values(rows: FileRows) -> None:
         )
 
 
-def add_to_index(path: str, done: Deduplicated, threads: int = 1) -> Index:
-    """Add the rows that stayed to an index; it is made when it is not there.
-
-    Raises:
-        StoreError: an id is in the index already, or the index was made in another way.
-    """
-    shingling, on = done.asked.options.shingling, done.asked.against_on or done.asked.wanted.on
-    if (Path(path) / MANIFEST).is_file():
-        index = Index.open(path, shingling, on)
-    else:
-        index = Index.create(path, shingling, on)
-    ids = [done.names.ids[row] for row in done.staying]
-    return index.add(ids, _staying(done.rows, done.stays), threads)
-
-
-def refuse_to_add(path: str, done: Deduplicated) -> None:
-    """Refuse what `add_to_index` would, before anything is written.
-
-    Raises:
-        StoreError: an id stands twice among the rows that stay, or is in the index already.
-    """
-    names = done.names
-    there = Index.open(path).ids() if (Path(path) / MANIFEST).is_file() else []
-    seen: dict[str, int | None] = dict.fromkeys(there)
-    for row in done.staying:
-        name = names.ids[row]
-        if name in seen:
-            first = seen[name]
-            other = "the index" if first is None else names.stands(first)
-            raise StoreError(
-                f"{path}: the id {name!r} would stand in the index twice: of {other} and of "
-                f"{names.stands(row)}; --id COLUMN takes other ids"
-            )
-        seen[name] = row
-
-
 def refuse_taken(folder: Path, inputs: Sequence[str] = ()) -> None:
     """Refuse an output folder in which something lies already, or that would be read next time.
 
@@ -288,6 +304,8 @@ def refuse_taken(folder: Path, inputs: Sequence[str] = ()) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"{folder}: is a file; name a new folder for --out")
+    if folder.resolve() == Path.cwd():
+        raise StoreError(f"{folder}: is the folder you are in; name a new one for --out")
     if folder.exists() and any(folder.iterdir()):
         raise StoreError(f"{folder}: is not empty; name a new folder for --out, or remove it")
     for one in inputs:
@@ -307,7 +325,8 @@ def write(done: Deduplicated, folder: Path) -> list[Path]:
     tables = {
         "duplicates": done.duplicates(),
         "clusters": done.clusters(),
-        "begin_alike": done.begin_alike(),
+        "alike": done.alike(),
+        "left_out": done.left_out(),
     }
     with whole_folder(folder, StoreError) as aside:
         (aside / "kept").mkdir()
@@ -330,13 +349,6 @@ def _order(rows: FileRows, keep: str) -> NDArray[np.int64]:
     names = np.argsort(np.argsort(ties, kind="stable"), kind="stable")
     digests = np.array([at.digest for at in rows.at], np.uint64)
     return np.lexsort((names, digests, value, ranks)).astype(np.int64)
-
-
-def _staying(rows: FileRows, stays: NDArray[np.bool_]) -> Iterator[pa.Array]:
-    before = 0
-    for piece in rows.texts:
-        yield piece.filter(pa.array(stays[before : before + len(piece)]))
-        before += len(piece)
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,14 @@
 """Rows of any files, each with its place, so that the files can be written again without some."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from itertools import repeat
-from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import orjson
-import pyarrow as pa
-import pyarrow.parquet as pq
 import xxhash
-from numpy.typing import NDArray
 
 from imitation_data.conversation import Conversation, to_batch
 from imitation_data.dedup.compared import On, compared
@@ -21,9 +16,9 @@ from imitation_data.dedup.near_step import number_of
 from imitation_data.dedup.spool import Spool
 from imitation_data.errors import SourceError
 from imitation_data.inputs import Input, own_rows
+from imitation_data.ledger import Drop
 from imitation_data.readers import READERS, BadRecord, Reader, SourceFile
 from imitation_data.readers.files import labels
-from imitation_data.readers.parquet import arrow_batches
 from imitation_data.readers.quoting import kind, names_of
 from imitation_data.readers.raw import read_raw
 
@@ -46,18 +41,26 @@ class Wanted:
             `column:prompt` for a column that has the name of a role.
         by: a column with numbers or ISO dates; `tokens` or `meta.NAME` of conversations; may be
             empty.
-        id: a column with the user's own ids. When it is empty, records go by their `id`, or by
-            file and number; conversations without one go by `source/origin:part`.
+        id: a column with the user's own ids. When it is empty, or not there in rows that are
+            known, records go by their `id`, or by file and number; conversations without one go by
+            `source/origin:part`.
+        known: whether the rows are what others are held against; they need no column `id`.
     """
 
     on: str
     by: str = ""
     id: str = ""
+    known: bool = False
 
     @property
     def column(self) -> str:
         """The column of a table that is wanted; empty for turns of a conversation."""
         return "" if self.on in ROLES else self.on.removeprefix(COLUMN)
+
+    @property
+    def name(self) -> str:
+        """What is compared, in the one way that tells it from everything else."""
+        return self.on if self.column in ROLES else self.column or self.on
 
 
 class RowAt(NamedTuple):
@@ -88,6 +91,22 @@ class RowAt(NamedTuple):
     value: float
 
 
+class LeftOut(NamedTuple):
+    """A row that a reader left out by its stated policy.
+
+    Attributes:
+        file: index of the file.
+        number: of the record, as messages count it; 0 for rows made of several records.
+        id: of the record, else its origin.
+        drop: why.
+    """
+
+    file: int
+    number: int
+    id: str
+    drop: Drop
+
+
 @dataclass
 class FileRows:
     """Rows in the order they were read.
@@ -97,7 +116,8 @@ class FileRows:
         texts: one a row; None where there is none.
         at: where each stands.
         files: what was read, and the reader; None for a table by column, and for rows of ours.
-        drops: rows that readers left out by their stated policy, by reason.
+        dropped: rows that readers left out by their stated policy.
+        partly: files of which some record has more to it than one row.
         left_out: files in which no rows were found, and why.
     """
 
@@ -105,7 +125,8 @@ class FileRows:
     texts: Spool = field(default_factory=Spool)
     at: list[RowAt] = field(default_factory=list)
     files: list[tuple[SourceFile, Reader | None]] = field(default_factory=list)
-    drops: Counter[str] = field(default_factory=Counter)
+    dropped: list[LeftOut] = field(default_factory=list)
+    partly: set[int] = field(default_factory=set)
     left_out: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -145,7 +166,7 @@ class FileRows:
                     f"{where}: {wanted.column} holds {kind(text)}; expected text. "
                     f"For conversations, compare one of: {known}"
                 )
-            own = _own_id(row, wanted.id, where)
+            own = _own_id(row, wanted, where)
             value = number_of(_named(row, wanted.by, where)) if wanted.by else np.nan
             tie = record.digest if own is None else own
             ends = len(text or ""), _digest(text), value
@@ -154,15 +175,18 @@ class FileRows:
 
     def _records(self, reader: Reader, file: SourceFile, rank: int, number: int) -> None:
         """Rows of a file that a reader knows; texts are cut out a batch at a time."""
-        names = self._names(file) if _by_record(reader) else repeat((None, 0))
-        if self.wanted.id and not _by_record(reader):
+        names = self._names(file) if by_record(reader) else repeat((None, 0))
+        if self.wanted.id and not self.wanted.known and not by_record(reader):
             raise SourceError(f"{file.name}: its rows have no column {self.wanted.id} to go by")
         waiting: list[_Row] = []
         for place, (record, name) in enumerate(zip(reader.read([file]), names, strict=False)):
             if isinstance(record, BadRecord):
                 raise SourceError(str(record))
-            self.drops.update(drop.reason for drop in record.drops)
             own, line = name
+            called = own if own is not None else record.origin
+            self.dropped += (LeftOut(number, line, called, drop) for drop in record.drops)
+            if len(record.rows) + len(record.drops) > 1:
+                self.partly.add(number)
             for row in record.rows:
                 part = f":{row.part}" if row.part else ""
                 mine = f"{own}{part}" if own is not None else None
@@ -178,7 +202,7 @@ class FileRows:
             if isinstance(record, BadRecord) or not isinstance(record.value, dict):
                 yield None, 0  # the reader says what is wrong
                 continue
-            yield _own_id(record.value, self.wanted.id, record.where), record.number
+            yield _own_id(record.value, self.wanted, record.where), record.number
 
     def _conversations(self, rows: Iterable[Conversation], rank: int, number: int) -> None:
         waiting: list[_Row] = []
@@ -210,19 +234,25 @@ class Names:
         ids: the user's own; else `FILE:NUMBER`, or `FILE/ORIGIN` for rows of several records.
         files: the file each stands in, None for rows of an index.
         numbers: its record in the file, as messages count it; None where several made the row.
+        parts: which of the rows of its record it is, from 0; None for rows of an index.
+        labels: of the files of each set of rows.
     """
 
     ids: list[str]
     files: list[str | None]
     numbers: list[int | None]
+    parts: list[int | None]
+    labels: list[list[str]]
 
     @classmethod
     def of(cls, known: Sequence[str], *sets: FileRows) -> "Names":
         """Name what is in an index, by its ids, and then the rows of some files."""
-        found = cls(list(known), [None] * len(known), [None] * len(known))
+        nothing = [None] * len(known)
+        found = cls(list(known), list(nothing), list(nothing), list(nothing), [])
         names = iter(labels([file for rows in sets for file, _ in rows.files]))
         for rows in sets:
             files = [next(names) for _ in rows.files]
+            found.labels.append(files)
             for at in rows.at:
                 file = files[at.file]
                 part = f":{at.part}" if at.part else ""
@@ -230,27 +260,34 @@ class Names:
                 found.ids.append(stands if at.id is None else at.id)
                 found.files.append(file)
                 found.numbers.append(at.number or None)
+                found.parts.append(at.part)
         return found
 
     def stands(self, row: int) -> str:
         """Where a row stands, for a person."""
-        number = self.numbers[row]
-        return f"{self.files[row]}, {number:,}" if number else f"{self.files[row]}"
+        file, number = self.files[row], self.numbers[row]
+        if file is None:
+            return "the index"
+        return f"{file}:{number}" if number else file
 
     def shown(self, row: int) -> str:
-        """A row's id for a person: with its file where there are several."""
-        file = self.files[row]
-        told = file is None or self.ids[row].startswith(file) or len({*self.files, None}) == 2  # noqa: PLR2004
-        return self.ids[row] if told else f"{file}: {self.ids[row]}"
+        """A row's id for a person, and where it stands if there are several files."""
+        file, called = self.files[row], self.ids[row]
+        one = len(set(self.files)) == 1 or (file is not None and called.startswith(file))
+        return called if one else f"{called} ({self.stands(row)})"
 
 
-def _own_id(row: dict[str, Any], name: str, where: str) -> str | None:
+def _own_id(row: dict[str, Any], wanted: Wanted, where: str) -> str | None:
     """A record's id, as text; None where it has none.
 
     Raises:
         SourceError: there is no column of the name that was asked for.
     """
-    found = _named(row, name, where) if name else row.get("id")
+    name = wanted.id
+    if not name or (wanted.known and name not in row):
+        found = row.get("id")
+    else:
+        found = _named(row, name, where)
     return None if found is None or isinstance(found, dict | list) else str(found)
 
 
@@ -265,7 +302,9 @@ def _named(row: dict[str, Any], name: str, where: str) -> object:
         SourceError: there is none of that name.
     """
     if name not in row:
-        raise SourceError(f"{where}: no column {name}; the row has {names_of(row)}")
+        near = get_close_matches(name, [*map(str, row), *ROLES], n=1)
+        hint = f". Did you mean {near[0]}?" if near else ""
+        raise SourceError(f"{where}: no column {name}; the row has {names_of(row)}{hint}")
     return row[name]
 
 
@@ -277,85 +316,6 @@ def _value(row: Conversation, by: str) -> float:
     return number_of(orjson.loads(row.meta).get(by.removeprefix("meta.")))
 
 
-def write_kept(rows: FileRows, stays: NDArray[np.bool_], folder: Path) -> list[Path]:
-    """Write each file again without the records none of whose rows stay.
-
-    Tables are written as Parquet with all their columns, JSON and CSV as JSON Lines. Where a
-    reader makes rows of more than one record together (Discord, trees, exports), the rows that stay
-    are written as conversations.
-
-    Returns:
-        The files written.
-    """
-    written = []
-    file_of = np.array([at.file for at in rows.at], np.int64)
-    record_of = np.array([at.record for at in rows.at], np.int64)
-    for number, (file, reader) in enumerate(rows.files):
-        keep = np.unique(record_of[(file_of == number) & stays])
-        name = PurePosixPath(file.name.replace("!", "/")).as_posix().lstrip("/")
-        stem = name.replace("/", "-").rpartition(file.suffix)[0] or name
-        target = folder / f"{number:03d}-{stem}"
-        if not rows.wanted.column and reader is not None and not _by_record(reader):
-            written.append(_write_rows(reader, file, keep, target))
-        elif file.suffix in {".parquet", ".arrow"} and not file.packed:
-            written.append(_write_table(file, keep, target))
-        else:
-            written.append(_write_json(file, keep, target))
-    return written
-
-
-def _by_record(reader: Reader) -> bool:
+def by_record(reader: Reader) -> bool:
+    """Whether a reader makes the rows of each record out of that record alone."""
     return isinstance(reader, tuple(READERS[name] for name in BY_RECORD))
-
-
-def _write_json(file: SourceFile, keep: NDArray[np.int64], target: Path) -> Path:
-    path = target.with_name(f"{target.name}.jsonl")
-    wanted = set(keep.tolist())
-    with path.open("wb") as out:
-        for place, record in enumerate(read_raw([file])):
-            if place in wanted and not isinstance(record, BadRecord):
-                raw = record.raw
-                plain = raw if raw is not None and b"\n" not in raw.strip() else None
-                out.write((plain or orjson.dumps(record.value)).strip() + b"\n")
-    return path
-
-
-def _write_table(file: SourceFile, keep: NDArray[np.int64], target: Path) -> Path:
-    path = target.with_name(f"{target.name}.parquet")
-    writer: pq.ParquetWriter | None = None
-    before = 0
-    for batch in _batches(file.path):
-        low, high = np.searchsorted(keep, (before, before + len(batch)))
-        some = batch.take(pa.array(keep[low:high] - before))
-        writer = writer or pq.ParquetWriter(path, batch.schema, compression="zstd")
-        writer.write_batch(some)
-        before += len(batch)
-    if writer is None:  # no row, but columns all the same
-        with pq.ParquetFile(file.path) if file.suffix == ".parquet" else nullcontext() as table:
-            empty = table.schema_arrow.empty_table() if table else pa.table({})
-        pq.write_table(empty, path)
-    else:
-        writer.close()
-    return path
-
-
-def _batches(path: Path) -> Iterator[pa.RecordBatch]:
-    if path.suffix == ".parquet":
-        with pq.ParquetFile(path) as table:
-            yield from table.iter_batches(BATCH)
-        return
-    with pa.OSFile(str(path)) as stream:
-        yield from arrow_batches(stream)
-
-
-def _write_rows(reader: Reader, file: SourceFile, keep: NDArray[np.int64], target: Path) -> Path:
-    path = target.with_name(f"{target.name}.parquet")
-    wanted = set(keep.tolist())
-    rows = [
-        row._replace(origin=record.origin)
-        for place, record in enumerate(reader.read([file]))
-        if place in wanted and not isinstance(record, BadRecord)
-        for row in record.rows
-    ]
-    pq.write_table(pa.Table.from_batches([to_batch(rows)]), path, compression="zstd")
-    return path

@@ -126,18 +126,28 @@ def open_input(reference: str, store: Store, *, told: bool = True) -> Input:
         return _files(_data_of(path), path.absolute().name, told)
     match = _ON_THE_HUB.fullmatch(reference)
     if match and not reference.startswith((".", "~")) and not _looks_like_a_file(path):
-        folder, _ = fetch(match[1], match[2] or "main")
+        folder, _ = _fetched(reference, match[1], match[2] or "main")
         try:
             return _files(folder, match[1], told)
         except SourceError as error:
             raise type(error)(str(error).replace(str(folder), reference)) from error
     if "/" in reference or _looks_like_a_file(path):
         raise StoreError(f"{reference}: no such file or folder")
-    store.find(reference)  # says which names there are
+    try:
+        store.find(reference)  # says which names there are
+    except StoreError as error:
+        raise StoreError(f"{reference!r} is no file or folder, and: {error}") from error
     raise StoreError(
         f"{reference!r} names no dataset; expected NAME[@VERSION] of the store, a file, a folder, "
         "or org/name[@revision] of the Hub"
     )
+
+
+def _fetched(reference: str, repo: str, revision: str) -> tuple[Path, str]:
+    try:
+        return fetch(repo, revision)
+    except SourceError as error:
+        raise SourceError(f"{reference}: no such file or folder; on the Hub: {error}") from error
 
 
 def _looks_like_a_file(path: Path) -> bool:

@@ -132,7 +132,7 @@ def test_evidence_says_which_file(tmp_path):
         (tmp_path / name / "rows.jsonl").write_text("\n\n".join(map(json.dumps, lines)))
     inputs = [tmp_path / "one" / "rows.jsonl", tmp_path / "two"]
     done = run(*inputs, "--on", "text", "--out", tmp_path / "out")
-    assert "two/rows.jsonl: 1 lost to one/rows.jsonl: 1" in done.stdout
+    assert "1 (two/rows.jsonl:3) lost to 1 (one/rows.jsonl:3)" in done.stdout
     rows = pl.read_parquet(tmp_path / "out" / "duplicates.parquet").sort("kind").rows(named=True)
     assert [row["kind"] for row in rows] == ["equal_short_text", "near_duplicate"]
     assert [(row["id"], row["file"], row["row"]) for row in rows] == [
@@ -168,8 +168,9 @@ def test_rows_that_begin_alike_are_listed(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text("\n".join(json.dumps({"id": end[0], "text": f"{same} {end}"}) for end in ends))
     run(path, "--on", "text", "--out", tmp_path / "out", "--quiet")
-    (row,) = pl.read_parquet(tmp_path / "out" / "begin_alike.parquet").rows(named=True)
+    (row,) = pl.read_parquet(tmp_path / "out" / "alike.parquet").rows(named=True)
     assert {row["id"], row["like"]} == {"x", "y"}
+    assert row["kind"] == "begins_alike"
 
 
 def test_files_named_first_stay_first(tmp_path):
@@ -219,11 +220,14 @@ def test_against_a_file_and_an_index(tmp_path):
     assert (told["read"], told["kept"], told["against"]) == (2, 1, 6)
     index.mkdir()  # an empty folder is as good as none
     run(known, "--on", "text", "--against", index, "--add", "--quiet")
-    assert "n lost to b" in run(new, "--on", "text", "--against", index, "--add").stdout
+    assert (
+        "n (new.jsonl:1) lost to b (the index)"
+        in run(new, "--on", "text", "--against", index, "--add").stdout
+    )
     show = [COMMAND, "index", "show", index, "--json"]
     done = subprocess.run(show, capture_output=True, check=True)
     shown = json.loads(done.stdout)
-    assert (shown["rows"], shown["on"], shown["segments"]) == (5, "text", 2)
+    assert (shown["rows"], shown["on"], shown["segments"]) == (4, "text", 2)
     run(new, "--on", "text", "--against", index, "--add", "--quiet")  # nothing stays
     done = subprocess.run(show, capture_output=True, check=True)
     assert json.loads(done.stdout)["segments"] == 2
@@ -232,9 +236,9 @@ def test_against_a_file_and_an_index(tmp_path):
     refused = run(other, "--on", "words", "--against", index, code=1).stderr
     assert "holds texts of 'text', and 'words' is to be held against them" in refused
     told = run(other, "--on", "words", "--against", index, "--against-on", "text").stdout
-    assert "other.jsonl:1 lost to b" in told
+    assert "other.jsonl:1 lost to b (the index)" in told
     both = run(other, "--on", "words", "--against", known, "--against-on", "text").stdout
-    assert "other.jsonl:1 lost to rows.jsonl: b" in both
+    assert "other.jsonl:1 lost to b (rows.jsonl:2)" in both
     assert (
         "ngram 5, not 3"
         in run(new, "--on", "text", "--against", index, "--ngram", "3", code=1).stderr
@@ -310,7 +314,7 @@ def test_ids_are_checked_before_anything_is_written(tmp_path):
     path.write_text('{"id": 1, "text": "one"}\n{"id": 1, "text": "two"}')
     out, index = tmp_path / "out", tmp_path / "index"
     done = run(path, "--on", "text", "--against", index, "--add", "--out", out, code=1)
-    assert "the id '1' would stand in the index twice: of rows.jsonl, 1 and of rows.jsonl, 2" in (
+    assert "the id '1' of rows.jsonl:2 would stand in the index twice, it is rows.jsonl:1" in (
         done.stderr
     )
     assert [one.name for one in tmp_path.iterdir()] == ["rows.jsonl"]

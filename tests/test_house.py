@@ -32,7 +32,9 @@ FORBIDDEN_IMPORTS = {"torch", "transformers"}
 # A module may import its own layer and those to the right of it.
 LAYERS = [
     ("cli",),
+    ("growing_index",),
     ("deduplicate",),
+    ("kept_files",),
     ("file_rows",),
     ("runner", "explanation", "stored", "inputs"),
     ("sources",),

@@ -59,6 +59,7 @@ def dedup(  # noqa: PLR0913, PLR0917 - one parameter an option
         str, typer.Option("--against-on", help="What of it is compared, if not --on.")
     ] = "",
     add: AddOption = False,  # noqa: FBT002 - a flag
+    prefix: Annotated[str, typer.Option("--prefix", help="Put before ids that are added.")] = "",
     what_if: Annotated[
         list[float] | None, typer.Option("--what-if", help="Count drops at a higher threshold.")
     ] = None,
@@ -80,33 +81,28 @@ def dedup(  # noqa: PLR0913, PLR0917 - one parameter an option
     quiet: QuietOption = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Find near-duplicates in any files, verified, and say which row each one loses to."""
-    if add and not against:
-        raise typer.BadParameter("needs --against INDEX, the index to add to", param_hint="--add")
-    if not on:
-        raise typer.BadParameter("names nothing to compare", param_hint="--on")
+    _refuse_usage(on, against, against_on, add=add)
     from imitation_data.cli.dataset import open_store  # noqa: PLC0415 - keeps --help fast
-    from imitation_data.deduplicate import (  # noqa: PLC0415
-        add_to_index,
-        deduplicate,
-        refuse_taken,
-        refuse_to_add,
-        write,
-    )
+    from imitation_data.deduplicate import deduplicate, refuse_taken, write  # noqa: PLC0415
     from imitation_data.engines.local import cores  # noqa: PLC0415
+    from imitation_data.growing_index import Growing  # noqa: PLC0415
 
     options = _options(threshold, recall, (ngram, permutations, scheme))
     asked = _asked((on, by, name), options, keep, tuple(what_if or ()), against_on)
     if out is not None:
         refuse_taken(out, inputs)
     threads = workers or cores()
-    held = "" if add and _free(Path(against)) else against
+    index_ = Growing(Path(against), prefix) if add else None
+    if index_:
+        index_.refuse(out)
+    held = "" if index_ and index_.fresh else against
     done = deduplicate(inputs, asked, open_store(store), held, threads)
-    if add:
-        refuse_to_add(against, done)
+    if index_:
+        index_.refuse_ids(done)
     if out is not None:
         write(done, out)
-    if add:
-        add_to_index(against, done, threads)
+    if index_:
+        index_.add(done, threads)
     if json:
         typer.echo(orjson.dumps(done.summary).decode())
     else:
@@ -115,8 +111,13 @@ def dedup(  # noqa: PLR0913, PLR0917 - one parameter an option
             _print(done, out)
 
 
-def _free(folder: Path) -> bool:
-    return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+def _refuse_usage(on: str, against: str, against_on: str, *, add: bool) -> None:
+    if add and not against:
+        raise typer.BadParameter("needs --against INDEX, the index to add to", param_hint="--add")
+    if against_on and not against:
+        raise typer.BadParameter("needs --against", param_hint="--against-on")
+    if on in {"", "column:"}:
+        raise typer.BadParameter("names nothing to compare", param_hint="--on")
 
 
 def _options(threshold: float, recall: float, signed: tuple[int, int, str]) -> "NearOptions":

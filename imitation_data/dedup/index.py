@@ -19,14 +19,12 @@ import xxhash
 from numpy.typing import NDArray
 
 from imitation_data.atomic import write_whole
-from imitation_data.dedup.minhash import band_keys
 from imitation_data.dedup.near import Matches, match, policy_order
+from imitation_data.dedup.segment import made_of, sketched, stored_sets
 from imitation_data.dedup.shingling import Column, Shingling
 from imitation_data.dedup.sketch import (
     NearOptions,
-    Sketch,
     StoredSets,
-    equal_keys,
     joined,
     sketch,
 )
@@ -84,11 +82,17 @@ class Index:
             StoreError: something lies there already.
         """
         folder = Path(path)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if not is_free(folder):
             raise StoreError(f"{folder}: is there already; name a new folder for the index")
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{folder}: cannot be made ({error.strerror or error})") from error
         index = cls(folder, shingling or Shingling(), on)
-        _write(index)
+        with _locked(folder):
+            if not is_free(folder):
+                raise StoreError(f"{folder}: was made by somebody else meanwhile; run again")
+            _write(index)
         return index
 
     @classmethod
@@ -137,7 +141,7 @@ class Index:
             StoreError: an id repeats, or is in the index already.
         """
         refuse_repeats(self.path, ids, self.ids())
-        pieces = [_rows(self.shingling, piece, threads) for piece in Column(texts)]
+        pieces = [made_of(self.shingling, piece, threads) for piece in Column(texts)]
         if (count := sum(piece.num_rows for piece in pieces)) != len(ids):
             raise ValueError(f"found {len(ids)} ids; expected {count}, one a text")
         if not count:
@@ -151,6 +155,8 @@ class Index:
         Raises:
             StoreError: it was made in another way, it is damaged, or both hold the same id.
         """
+        if other.path.resolve() == self.path.resolve():
+            raise StoreError(f"{other.path}: is the same index; name another one")
         _refuse_other(other.path, other.shingling.identity(), self.shingling.identity())
         if self.on and other.on and self.on != other.on:
             raise StoreError(
@@ -178,7 +184,7 @@ class Index:
             seen.update(ids)
         known = {MANIFEST, LOCK, *(segment.name for segment in self.segments)}
         problems += [
-            f"{path.name}: belongs to no segment; left by an interrupted run, it can be deleted"
+            f"{path.name}: {_stray(path.name)}"
             for path in sorted(self.path.iterdir())
             if path.name not in known
         ]
@@ -222,7 +228,7 @@ class Index:
         """
         _refuse_other(self.path, self.shingling.identity(), options.shingling.identity())
         column = Column(texts)
-        known = [_sketched(table, options) for table in self.tables()]
+        known = [sketched(table, options) for table in self.tables()]
         new = [sketch(piece, options, threads) for piece in column]
         empty = sketch(pa.array([], pa.string()), options)
         before = len(self)
@@ -243,6 +249,19 @@ class Index:
         return index
 
 
+def is_free(folder: Path) -> bool:
+    """Whether an index can be begun in a folder: it is not there, or empty."""
+    if not folder.exists():
+        return True
+    return folder.is_dir() and all(path.name == LOCK for path in folder.iterdir())
+
+
+def _stray(name: str) -> str:
+    ours = name.endswith(".part") or (name.startswith("segment-") and name.endswith(".arrow"))
+    words = "left by an interrupted run, it can be deleted" if ours else "is not read"
+    return f"belongs to no segment; {words}"
+
+
 @dataclass(frozen=True)
 class _All:
     """The shingle sets of an index and then new texts, gone through as often as wanted."""
@@ -253,52 +272,8 @@ class _All:
     def __iter__(self) -> Iterator[pa.Array | StoredSets]:
         for table in self.index.tables():
             for batch in table.to_batches():
-                yield _stored(batch)
+                yield stored_sets(batch)
         yield from self.texts
-
-
-def _stored(batch: pa.RecordBatch) -> StoredSets:
-    lists = batch.column("shingles")
-    return StoredSets(lists.offsets.to_numpy(), lists.values.to_numpy())
-
-
-def _sketched(table: pa.Table, options: NearOptions) -> Sketch:
-    """The sketch of texts whose signatures are known."""
-    bands, count = options.banding, table.num_rows
-    permutations = options.shingling.permutations
-    raw = table.column("signature").combine_chunks()
-    signatures = np.frombuffer(raw.buffers()[1], np.uint32)
-    signatures = signatures[raw.offset * permutations :][: count * permutations]
-    counts = table.column("count").to_numpy().astype(np.int32)
-    keys = np.zeros((bands.bands, count), np.uint32)
-    band_keys(signatures.reshape(count, permutations), counts, bands.rows, keys)
-    equal = np.stack([table.column("equal_high").to_numpy(), table.column("equal_low").to_numpy()])
-    return Sketch(counts, table.column("opening").to_numpy(), keys, equal)
-
-
-def _rows(shingling: Shingling, texts: pa.Array, threads: int) -> pa.Table:
-    """The rows of a segment, without their ids."""
-    signed = shingling.signatures(texts, threads)
-    equal = equal_keys(texts, signed.counts)
-    room = signed.counts.astype(np.int64)
-    starts = np.cumsum(room) - room
-    sizes = np.zeros(len(texts), np.int32)
-    sets = np.empty(int(room.sum()), np.uint64)
-    shingling.sets(texts, starts, sizes, sets, threads)
-    used = np.arange(len(sets)) - np.repeat(starts, room) < np.repeat(sizes, room)
-    offsets = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
-    raw = pa.py_buffer(np.ascontiguousarray(signed.values).tobytes())
-    width = pa.binary(4 * shingling.permutations)
-    return pa.table(
-        {
-            "count": pa.array(signed.counts),
-            "opening": pa.array(signed.openings),
-            "equal_high": pa.array(equal[0]),
-            "equal_low": pa.array(equal[1]),
-            "signature": pa.Array.from_buffers(width, len(texts), [None, raw]),
-            "shingles": pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(sets[used])),
-        }
-    )
 
 
 def _store(folder: Path, table: pa.Table) -> Segment:
@@ -315,7 +290,11 @@ def _store(folder: Path, table: pa.Table) -> Segment:
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Let one process at a time change an index."""
-    with (folder / LOCK).open("wb") as file:
+    try:
+        file = (folder / LOCK).open("wb")
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be written ({error.strerror})") from error
+    with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

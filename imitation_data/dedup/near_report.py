@@ -26,16 +26,29 @@ class Findings:
         found: what was decided.
         order: the policy order.
         texts: the texts, gone through as often as needed.
+        roles: whether control characters in them stand for roles.
     """
 
-    def __init__(self, found: Matches, order: NDArray[np.int64], texts: Iterable[pa.Array]) -> None:
-        self._found, self._order, self._texts = found, order, texts
+    def __init__(
+        self,
+        found: Matches,
+        order: NDArray[np.int64],
+        texts: Iterable[pa.Array],
+        *,
+        roles: bool = True,
+    ) -> None:
+        self._found, self._order, self._texts, self._roles = found, order, texts, roles
 
     @cached_property
     def evidence(self) -> list[str]:
         """Where each removed text differs from the one it lost to; empty for the others."""
         found = self._found
-        return differences(found.removed, found.other, self._texts)
+        return differences(found.removed, found.other, self._texts, roles=self._roles)
+
+    @cached_property
+    def short_and_alike(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+        """Kept short texts that are spelled like another one, that one, and how alike they are."""
+        return alike(self._found, self._order, self._texts)
 
     def words(self) -> list[str]:
         """How alike each removed text and the one it lost to are; empty for the others."""
@@ -96,7 +109,7 @@ class Findings:
         yield Shown("Closest calls: dropped, nearest the threshold", tuple(pairs))
         begin = self._order[found.opening[self._order] >= 0][:CALLS]
         yield self._pairs("Kept, though they begin alike", begin, found.opening, {})
-        rows, other, similarity = alike(found, self._order, self._texts)
+        rows, other, similarity = self.short_and_alike
         nearest = np.lexsort((rows, -similarity))[:CALLS]
         like = np.full(len(found.other), -1, np.int64)
         like[rows] = other
@@ -110,7 +123,7 @@ class Findings:
         other: NDArray[np.int64],
         words: Mapping[int, str],
     ) -> Shown:
-        spans = differences(rows, other, self._texts) if len(rows) else []
+        spans = differences(rows, other, self._texts, roles=self._roles) if len(rows) else []
         pairs = [
             Pair(row, int(other[row]), words.get(row, ""), spans[row]) for row in rows.tolist()
         ]
@@ -118,7 +131,11 @@ class Findings:
 
 
 def differences(
-    rows: NDArray[np.int64], other: NDArray[np.int64], texts: Iterable[pa.Array]
+    rows: NDArray[np.int64],
+    other: NDArray[np.int64],
+    texts: Iterable[pa.Array],
+    *,
+    roles: bool = True,
 ) -> list[str]:
     """Where some rows differ from their other row; empty for the rest."""
     found = [""] * len(other)
@@ -126,7 +143,8 @@ def differences(
         for row in some.tolist():
             mine, theirs = known[row], known[int(other[row])]
             if mine is not None and theirs is not None:  # an index holds no texts
-                found[row] = readable(difference(mine, theirs))
+                span = difference(mine, theirs)
+                found[row] = readable(span) if roles else span
     return found
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import numpy as np
@@ -14,6 +14,7 @@ from imitation_data.dataset_step import Decision
 from imitation_data.dedup.bands import Scheme, banding, check_signature
 from imitation_data.dedup.compared import On, compared
 from imitation_data.dedup.policy import policy_order, source_ranks
+from imitation_data.errors import StepError
 from imitation_data.identity import Identity
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class NearDedup:
             (lowest `by`) or the `best` (highest `by`). Rows without a value come last.
         by: `tokens`, or `meta.NAME` for a number or an ISO date that the reader kept.
         recall: wanted probability that a pair right at the threshold is compared at all.
-        what_if: other, higher thresholds; the report says how many rows they would drop.
+        what_if: other thresholds; the report says how many rows the higher ones would drop.
         permutations: minima in a signature.
         seed: of the permutations.
         scheme: `poly64`, or `xxh32` for signatures that datasketch can read.
@@ -120,6 +121,11 @@ class NearDedup:
         from imitation_data.dedup.sketch import Sketch  # noqa: PLC0415
 
         value = sketches.get("by", rows.characters).astype(np.float64)
+        if (without := int(np.isnan(value).sum())) and without == len(value):
+            raise StepError(
+                f"near_dedup: {self.by} is a number or an ISO date in none of {without:,} rows; "
+                "name tokens, or what the reader keeps in meta"
+            )
         sign = 1 if self.keep == "earliest" else -1
         preference = np.where(np.isnan(value), np.inf, sign * value)
         order = policy_order(rows, source_ranks(self.priority, sources), preference)
@@ -134,7 +140,7 @@ class NearDedup:
             other=found.other,
             found=told.words(),
             evidence=told.evidence,
-            note=told.note(),
+            note=told.note() + (f"; {without:,} rows without {self.by}" if without else ""),
             tables=tuple(told.tables(self.what_if)),
             shown=tuple(told.shown()),
         )
@@ -154,6 +160,8 @@ def number_of(value: object) -> float:
     """A number as it is, an ISO date or time as seconds since 1970, anything else NaN."""
     if isinstance(value, bool) or value is None:
         return np.nan
+    if isinstance(value, date):  # a datetime is one, too
+        value = value.isoformat()
     if isinstance(value, str) and "-" in value[1:]:
         try:
             moment = datetime.fromisoformat(value)

@@ -153,19 +153,26 @@ def labels(files: Sequence[SourceFile]) -> list[str]:
 
     A file that is named twice is told apart by `#2`.
     """
-    found = {file: file.name for file in files}
-    folders = {file: _folders(file) for file in found}
+    found = {_place(file): file.name for file in files}
+    folders = {_place(file): _folders(file) for file in files}
+    own = {_place(file): file.name for file in files}
     for depth in range(1, max(map(len, folders.values()), default=0) + 1):
         taken = Counter(found.values())
-        for file, name in found.items():
+        for place, name in found.items():
             if taken[name] > 1:
-                found[file] = "/".join([*folders[file][-depth:], file.name])
-    seen = Counter[SourceFile]()
-    names = []
+                found[place] = "/".join([*folders[place][-depth:], own[place]])
+    names: dict[str, None] = {}
     for file in files:
-        seen[file] += 1
-        names.append(f"{found[file]}#{seen[file]}" if seen[file] > 1 else found[file])
-    return names
+        name, again = found[_place(file)], 1
+        while name in names:
+            again += 1
+            name = f"{found[_place(file)]}#{again}"
+        names[name] = None
+    return list(names)
+
+
+def _place(file: SourceFile) -> tuple[Path, str]:
+    return file.path.absolute(), file.member
 
 
 def _folders(file: SourceFile) -> tuple[str, ...]:

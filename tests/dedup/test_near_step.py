@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from imitation_data import apply_dataset_step
 from imitation_data.conversation import Message
 from imitation_data.dedup.near_step import NearDedup, number_of
+from imitation_data.errors import StepError
 from tests.conftest import row
 from tests.dedup import oracle
 
@@ -88,7 +89,8 @@ def test_keep_by_meta(values, earliest, best):
     for order in (rows, rows[::-1]):
         assert kept_of(NearDedup(keep="earliest", by="meta.score"), order) == [str(earliest)]
         assert kept_of(NearDedup(keep="best", by="meta.score"), order) == [str(best)]
-    assert len(kept_of(NearDedup(keep="best", by="meta.absent"), rows)) == 1
+    with pytest.raises(StepError, match=r"meta.absent is a number or an ISO date in none of"):
+        kept_of(NearDedup(keep="best", by="meta.absent"), rows)
 
 
 @pytest.mark.parametrize(

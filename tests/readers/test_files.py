@@ -312,3 +312,12 @@ def test_labels_tell_files_apart():
     other = SourceFile(Path("/data/e/d/z.zip"), "d/z.zip!m/a.json", "m/a.json")
     assert labels([inside[0], other]) == ["c/d/z.zip!m/a.json", "e/d/z.zip!m/a.json"]
     assert labels([]) == []
+    odd = [
+        SourceFile(Path("x/a.jsonl"), "a.jsonl"),
+        SourceFile(Path("x/a.jsonl").absolute(), "a.jsonl"),
+        SourceFile(Path("/b/a.jsonl"), "b/a.jsonl"),
+        SourceFile(Path("/c/a.jsonl#2"), "a.jsonl#2"),
+        SourceFile(Path("/z.zip"), "z.zip!a.jsonl", "a.jsonl"),
+        SourceFile(Path("/z.zip!a.jsonl"), "z.zip!a.jsonl"),
+    ]
+    assert len(set(labels(odd))) == len(odd)
