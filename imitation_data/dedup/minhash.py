@@ -101,7 +101,7 @@ def _rotated(value: np.uint32, by: int) -> np.uint32:
 
 @kernel
 def xxh32(at: int, length: int) -> np.uint32:
-    """Hash bytes at an address with seed 0; 15 more bytes must be readable.
+    """Hash bytes at an address with seed 0; 16 more bytes must be readable.
 
     Shingles differ in length, and a branch that is guessed wrong costs more than the few
     multiplications that are made here for nothing.
@@ -109,13 +109,17 @@ def xxh32(at: int, length: int) -> np.uint32:
     left, value = length, _P5
     if length >= 16:
         one, two, three, four = _U32(_P1 + _P2), _P2, _U32(0), _U32(_U32(0) - _P1)
-        while left >= 16:
-            one = _U32(_rotated(_U32(one + _U32(load32(at) * _P2)), 13) * _P1)
-            two = _U32(_rotated(_U32(two + _U32(load32(at + 4) * _P2)), 13) * _P1)
-            three = _U32(_rotated(_U32(three + _U32(load32(at + 8) * _P2)), 13) * _P1)
-            four = _U32(_rotated(_U32(four + _U32(load32(at + 12) * _P2)), 13) * _P1)
-            at += 16
-            left -= 16
+        block = 0
+        while left >= 16 or block < 2:
+            first = _U32(_rotated(_U32(one + _U32(load32(at) * _P2)), 13) * _P1)
+            second = _U32(_rotated(_U32(two + _U32(load32(at + 4) * _P2)), 13) * _P1)
+            third = _U32(_rotated(_U32(three + _U32(load32(at + 8) * _P2)), 13) * _P1)
+            fourth = _U32(_rotated(_U32(four + _U32(load32(at + 12) * _P2)), 13) * _P1)
+            real = left >= 16
+            one, two = (first, second) if real else (one, two)
+            three, four = (third, fourth) if real else (three, four)
+            at, left = (at + 16, left - 16) if real else (at, left)
+            block += 1
         value = _U32(_rotated(one, 1) + _rotated(two, 7))
         value = _U32(value + _U32(_rotated(three, 12) + _rotated(four, 18)))
     value = _U32(value + _U32(length))
