@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from imitation_data.atomic import whole_folder
-from imitation_data.dedup.index import MANIFEST, Index
+from imitation_data.dedup.index import MANIFEST, Index, is_free
 from imitation_data.dedup.near import Matches, find
 from imitation_data.dedup.near_report import Findings
 from imitation_data.dedup.sketch import NearOptions
@@ -63,6 +63,7 @@ class Deduplicated:
         asked: what was asked.
         inputs: where rows were looked for.
         against: what they were held against, or nothing.
+        index: the same where it is an index, as it was then.
         rows: those that were read.
         known: how many they were held against, which always stay.
         names: of what is known and then of the rows.
@@ -73,6 +74,7 @@ class Deduplicated:
     asked: Asked
     inputs: tuple[str, ...]
     against: str
+    index: Index | None
     rows: FileRows
     known: int
     names: Names
@@ -130,8 +132,8 @@ class Deduplicated:
         """All that decided about the answer, as it was asked for."""
         asked, options = self.asked, self.asked.options
         return {
-            "inputs": list(self.inputs),
-            "against": self.against,
+            "inputs": [_utf8(reference) for reference in self.inputs],
+            "against": _utf8(self.against),
             "on": asked.wanted.on,
             "against_on": asked.against_on,
             "id": asked.wanted.id,
@@ -240,14 +242,15 @@ def deduplicate(
     _refuse_no_values(rows)
     order, options = _order(rows, asked.keep), asked.options
     theirs = replace(asked.wanted, on=asked.against_on or asked.wanted.on, by="", known=True)
-    given, roles = (asked, tuple(inputs), against, rows), not asked.wanted.column
+    roles = not asked.wanted.column
+    index = Index.open(against, on=theirs.name) if (Path(against) / MANIFEST).is_file() else None
+    given = (asked, tuple(inputs), against, index, rows)
     if not against:
         found = find(rows.texts, options, order=order, threads=threads)
         told = Findings(found, order, rows.texts, roles=roles)
         return Deduplicated(*given, 0, Names.of((), rows), found, told)
     texts: _Behind | _Both
-    if (Path(against) / MANIFEST).is_file():
-        index = Index.open(against, on=theirs.name)
+    if index:
         found = index.compare(rows.texts, options, order, threads)
         texts, names = _Behind(len(index), rows), Names.of(index.ids(), rows)
         before = len(index)
@@ -264,10 +267,17 @@ def deduplicate(
     return Deduplicated(*given, before, names, found, told)
 
 
+def _utf8(name: str) -> str:
+    """A name as the user gave it, with what is not UTF-8 made visible."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def _known(reference: str, wanted: Wanted, store: Store) -> FileRows:
     try:
         return read_rows([reference], wanted, store)
-    except StoreError as error:
+    except (StoreError, SourceError) as error:
+        if not is_free(Path(reference)):
+            raise
         raise StoreError(f"{error}. To make an index there, say --add") from error
 
 
@@ -299,17 +309,25 @@ def _refuse_no_values(rows: FileRows) -> None:
 def refuse_taken(folder: Path, inputs: Sequence[str] = ()) -> None:
     """Refuse an output folder in which something lies already, or that would be read next time.
 
+    Args:
+        folder: where the output goes.
+        inputs: all that is read, also what rows are held against.
+
     Raises:
         StoreError: it is not empty, no folder, or lies in a folder that is read.
     """
+    try:
+        target = folder.resolve()
+    except (OSError, RuntimeError) as error:
+        raise StoreError(f"{folder}: leads nowhere ({error}); name a new folder") from error
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"{folder}: is a file; name a new folder for --out")
-    if folder.resolve() == Path.cwd():
+    if target == Path.cwd():
         raise StoreError(f"{folder}: is the folder you are in; name a new one for --out")
     if folder.exists() and any(folder.iterdir()):
         raise StoreError(f"{folder}: is not empty; name a new folder for --out, or remove it")
     for one in inputs:
-        if Path(one).is_dir() and Path(one).resolve() in folder.resolve().parents:
+        if Path(one).is_dir() and Path(one).resolve() in (target, *target.parents):
             raise StoreError(
                 f"{folder}: lies in {one}, which is read, and would be read with it the next time; "
                 "name a folder elsewhere for --out"

@@ -302,7 +302,8 @@ def _named(row: dict[str, Any], name: str, where: str) -> object:
         SourceError: there is none of that name.
     """
     if name not in row:
-        near = get_close_matches(name, [*map(str, row), *ROLES], n=1)
+        others = [one for one in (*map(str, row), *ROLES) if one != name]
+        near = get_close_matches(name, others, n=1)
         hint = f". Did you mean {near[0]}?" if near else ""
         raise SourceError(f"{where}: no column {name}; the row has {names_of(row)}{hint}")
     return row[name]

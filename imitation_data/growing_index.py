@@ -20,16 +20,18 @@ class Growing:
 
     Attributes:
         path: its folder.
+        fresh: whether it is still to be made.
         prefix: put before the ids.
     """
 
     path: Path
+    fresh: bool
     prefix: str = ""
 
-    @property
-    def fresh(self) -> bool:
-        """Whether it is still to be made."""
-        return is_free(self.path)
+    @classmethod
+    def begin(cls, path: Path, prefix: str = "") -> "Growing":
+        """Look whether there is an index; what is added later is added to that."""
+        return cls(path, is_free(path), prefix)
 
     def refuse(self, out: Path | None) -> None:
         """Refuse what cannot work, before anything is read.
@@ -49,9 +51,12 @@ class Growing:
         """Refuse ids that would stand in the index twice, before anything is written.
 
         Raises:
-            StoreError: names the first one, and where it stands.
+            StoreError: names the first one, and where it stands; or the index is another one now.
         """
-        there = [] if self.fresh else Index.open(self.path).ids()
+        now = () if is_free(self.path) else Index.open(self.path).segments
+        if now != (done.index.segments if done.index else ()) or self.fresh != is_free(self.path):
+            raise StoreError(f"{self.path}: was changed by somebody else meanwhile; run again")
+        there = done.index.ids() if done.index else []
         seen: dict[str, int | None] = dict.fromkeys(there)
         for row, name in self._ids(done):
             if name in seen:
@@ -68,13 +73,12 @@ class Growing:
         """Add the rows that stay and have a text.
 
         Raises:
-            StoreError: an id is there already, or the index was made in another way.
+            StoreError: an id is there already, or the index is not the one that was looked into.
         """
         asked = done.asked
         on = replace(asked.wanted, on=asked.against_on or asked.wanted.on).name
         shingling = asked.options.shingling
-        make = Index.create if self.fresh else Index.open
-        index = make(self.path, shingling, on)
+        index = done.index or Index.create(self.path, shingling, on)
         some = np.zeros(len(done.rows), bool)
         some[[row - done.known for row, _ in self._ids(done)]] = True
         return index.add([name for _, name in self._ids(done)], _some(done.rows, some), threads)

@@ -26,7 +26,8 @@ def write_kept(rows: FileRows, stays: NDArray[np.bool_], folder: Path) -> list[P
 
     Tables are written as Parquet with all their columns, JSON and CSV as JSON Lines, records as
     they were. Where a record is not one row (trees, Discord, exports, questions with several
-    answers), the rows that stay are written as conversations.
+    answers), the rows that stay are written as conversations. Of JSON and CSV nothing is written
+    where nothing stays.
 
     Returns:
         The files written.
@@ -47,7 +48,7 @@ def write_kept(rows: FileRows, stays: NDArray[np.bool_], folder: Path) -> list[P
             written.append(_write_rows(reader, file, stays[mine], target))
         elif file.suffix in {".parquet", ".arrow"} and not file.packed:
             written.append(_write_table(file, keep, target))
-        else:
+        elif len(keep):  # a file without a record could not be read again
             written.append(_write_json(file, keep, target))
     return written
 
@@ -113,7 +114,8 @@ def _schema(file: SourceFile) -> pa.Schema:
 def _batches(file: SourceFile) -> Iterator[pa.RecordBatch]:
     if file.suffix == ".parquet":
         with pq.ParquetFile(file.path) as table:
-            yield from table.iter_batches(BATCH)
+            for group in range(table.num_row_groups):  # dictionaries may differ between them
+                yield from table.iter_batches(BATCH, row_groups=[group])
         return
     with pa.OSFile(str(file.path)) as stream:
         yield from arrow_batches(stream)

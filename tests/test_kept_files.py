@@ -8,6 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from imitation_data.dedup import Index, NearOptions
+from imitation_data.deduplicate import Asked, deduplicate
+from imitation_data.errors import StoreError
+from imitation_data.file_rows import Wanted
+from imitation_data.growing_index import Growing
+from imitation_data.versions.store import Store
 from tests.test_deduplicate import SEA, run
 
 
@@ -191,3 +197,65 @@ def test_an_empty_folder_behind_a_link_is_filled(tmp_path):
     run(hc3(tmp_path), "--on", "prompt", "--out", link, "--quiet")
     assert link.is_symlink()
     assert (real / "report.json").is_file()
+
+
+def test_an_input_of_which_nothing_stays(tmp_path):
+    """A second pass can read what was written, also where one of several files is gone."""
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps({"id": name, "text": SEA}))
+    both = [tmp_path / "one.jsonl", tmp_path / "two.jsonl"]
+    run(*both, "--on", "text", "--out", tmp_path / "out", "--quiet")
+    again = json.loads(run(tmp_path / "out" / "kept", "--on", "text", "--json").stdout)
+    assert (again["read"], again["kept"]) == (1, 1)
+
+
+def test_dictionaries_in_structs_over_several_row_groups(tmp_path):
+    """What came from Parquet goes to Parquet."""
+    letters = pa.array(list("abcabcabcab")).dictionary_encode()
+    nested = pa.StructArray.from_arrays([letters], ["q"])
+    table = pa.table({"text": [f"{SEA} {n}" if n else SEA for n in range(11)], "s": nested})
+    pq.write_table(table, tmp_path / "rows.parquet", row_group_size=4)
+    run(tmp_path / "rows.parquet", "--on", "text", "--out", tmp_path / "out", "--quiet")
+    assert pq.read_table(first(tmp_path / "out"))["s"].type == nested.type
+
+
+def test_a_name_that_is_not_utf8(tmp_path):
+    """It is made visible in the report, and nothing fails."""
+    path = tmp_path / "k\udcff.jsonl"
+    path.write_text(json.dumps({"text": SEA}))
+    asked = json.loads(run(path, "--on", "text", "--json").stdout)["asked"]
+    assert asked["inputs"] == [str(tmp_path / "k\ufffd.jsonl")]
+
+
+def test_outputs_that_would_be_known_next_time_are_refused(tmp_path):
+    """Not in what rows are held against, and not where a link leads nowhere."""
+    known = tmp_path / "known"
+    known.mkdir()
+    shutil.copy(hc3(tmp_path), known)
+    words = [tmp_path / "hc3.jsonl", "--on", "prompt", "--against", known, "--out", known / "out"]
+    assert "lies in" in run(*words, code=1).stderr
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    words = [tmp_path / "hc3.jsonl", "--on", "prompt", "--out", loop]
+    assert "leads nowhere" in run(*words, code=1).stderr
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_an_index_that_changes_meanwhile_is_not_added_to(before, tmp_path):
+    """Rows are added only to the index they were held against."""
+    index = tmp_path / "index"
+    files = {}
+    for name in ("old", "one", "two"):
+        files[name] = tmp_path / f"{name}.jsonl"
+        files[name].write_text(json.dumps({"text": f"{SEA} {name}"}))
+    asked, store = Asked(Wanted("text"), NearOptions(1.0)), Store(tmp_path)
+    if before:
+        run(files["old"], "--on", "text", "--against", index, "--add")
+    started = Growing.begin(index)
+    done = deduplicate([str(files["one"])], asked, store, str(index) if before else "")
+    run(files["two"], "--on", "text", "--threshold", "1", "--against", index, "--add")
+    for step in (started.refuse_ids, started.add):
+        with pytest.raises(StoreError, match=r"meanwhile; run again|is there already"):
+            step(done)
+    assert Index.open(index).check() == []
+    assert len(Index.open(index)) == 1 + before

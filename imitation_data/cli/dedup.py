@@ -90,9 +90,9 @@ def dedup(  # noqa: PLR0913, PLR0917 - one parameter an option
     options = _options(threshold, recall, (ngram, permutations, scheme))
     asked = _asked((on, by, name), options, keep, tuple(what_if or ()), against_on)
     if out is not None:
-        refuse_taken(out, inputs)
+        refuse_taken(out, [*inputs, *([against] if against else [])])
     threads = workers or cores()
-    index_ = Growing(Path(against), prefix) if add else None
+    index_ = Growing.begin(Path(against), prefix) if add else None
     if index_:
         index_.refuse(out)
     held = "" if index_ and index_.fresh else against

@@ -76,7 +76,8 @@ class Local:
         if kind is not None:  # what they are at is not wanted any more, and killing is safe
             for process in self._processes:
                 process.terminate()
-        self._pool.shutdown(wait=kind is None, cancel_futures=True)
+        # Waited for, or the pool's own thread closes what the interpreter, ending, still writes to.
+        self._pool.shutdown(wait=True, cancel_futures=True)
         self._pool = None
 
     def _start(self) -> None:

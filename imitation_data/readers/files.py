@@ -172,7 +172,7 @@ def labels(files: Sequence[SourceFile]) -> list[str]:
 
 
 def _place(file: SourceFile) -> tuple[Path, str]:
-    return file.path.absolute(), file.member
+    return Path(os.path.abspath(file.path)), file.member  # noqa: PTH100 - links stay, `..` goes
 
 
 def _folders(file: SourceFile) -> tuple[str, ...]:
