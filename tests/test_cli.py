@@ -193,7 +193,7 @@ def test_a_build_told_to_end_while_it_starts(store, tmp_path, sent, moment):
     with suppress(ProcessLookupError):
         os.killpg(process.pid, sent)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 128 + sent
+    assert process.returncode == 128 + sent, errors
     assert "Traceback" not in errors
 
 
