@@ -197,6 +197,27 @@ def test_a_build_told_to_end_while_it_starts(store, tmp_path, sent, moment):
     assert "Traceback" not in errors
 
 
+WHILE_A_CLASS_IS_MADE = """
+import os, signal
+from imitation_data.cli import app
+
+class Told:
+    def __set_name__(self, owner, name):
+        os.kill(os.getpid(), signal.SIGINT)
+        sum(range(9))
+
+app.app = lambda: type("Made", (), {"field": Told()})
+app.main()
+"""
+
+
+def test_an_interruption_that_comes_back_as_another_error():
+    """Up to Python 3.11 a RuntimeError is made of it while a class is; it is still Ctrl-C."""
+    command = [sys.executable, "-c", WHILE_A_CLASS_IS_MADE]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "interrupted; run the same command again\n")
+
+
 def test_check_lists_all_problems(tmp_path):
     (tmp_path / "recipe.yaml").write_text("name: x\nsources: []\nsteps:\n- type: blnak\n")
     done = run("check", tmp_path, code=1)

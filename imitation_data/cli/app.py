@@ -31,8 +31,9 @@ app.add_typer(dedup.index, name="index")
 class _Interrupted(BaseException):
     """Ctrl-C or SIGTERM; not a KeyboardInterrupt, which typer turns into exit code 1."""
 
-    def __init__(self, number: int) -> None:
-        self.number = number
+
+_SIGNALS: list[int] = []
+"""The signal that told us to end: what is raised for it may come back as something else."""
 
 
 def main() -> None:
@@ -41,35 +42,49 @@ def main() -> None:
         signal.signal(number, _interrupt)
     try:
         app()
-    except ImitationDataError as error:
+        code = 0
+    except BaseException as error:
+        if _SIGNALS:  # Python makes a RuntimeError of anything raised while a class is made
+            code = _interrupted()
+        elif isinstance(error, SystemExit):
+            raise
+        else:
+            code = _failed(error)
+    sys.exit(code)
+
+
+def _interrupted() -> int:
+    code = 128 + _SIGNALS[0]
+    resumes = " to resume" if sys.argv[1:2] == ["build"] else ""
+    return _tell("Interrupted", [], f"interrupted; run the same command again{resumes}", code)
+
+
+def _failed(error: BaseException) -> int:
+    """Say what went wrong in words; return the exit code."""
+    if isinstance(error, ImitationDataError):
         problems = list(error.problems) if isinstance(error, RecipeError) else [str(error)]
-        code = _tell(type(error).__name__, problems, str(error), error.exit_code)
-    except BrokenPipeError:
-        code = _tell("", [], "", 1)  # nobody reads on
-    except OSError as error:
+        return _tell(type(error).__name__, problems, str(error), error.exit_code)
+    if isinstance(error, BrokenPipeError):
+        return _tell("", [], "", 1)  # nobody reads on
+    if isinstance(error, OSError):
         full = f"standard output cannot be written ({error.strerror}); send it elsewhere"
         words = str(error) if error.filename else full  # only streams have no name
-        code = _tell("OSError", [words], words, 1)
-    except Exception as error:
-        if os.environ.get("IMITATION_TRACEBACK"):
-            raise
-        words = (
-            f"{type(error).__name__}: {error}\nThis is a fault of imitation-data, "
-            "please report it; IMITATION_TRACEBACK=1 shows where it happened"
-        )
-        code = _tell(type(error).__name__, [words], words, 1)
-    except _Interrupted as stop:
-        code = 128 + stop.number
-        resumes = " to resume" if sys.argv[1:2] == ["build"] else ""
-        _tell("Interrupted", [], f"interrupted; run the same command again{resumes}", code)
-    sys.exit(code)
+        return _tell("OSError", [words], words, 1)
+    if os.environ.get("IMITATION_TRACEBACK"):
+        raise error
+    words = (
+        f"{type(error).__name__}: {error}\nThis is a fault of imitation-data, "
+        "please report it; IMITATION_TRACEBACK=1 shows where it happened"
+    )
+    return _tell(type(error).__name__, [words], words, 1)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
     del frame
     for each in (signal.SIGINT, signal.SIGTERM):  # the first is enough; a second would hurt
         signal.signal(each, signal.SIG_IGN)
-    raise _Interrupted(number)
+    _SIGNALS.append(number)
+    raise _Interrupted
 
 
 def _tell(name: str, problems: list[str], words: str, code: int) -> int:
