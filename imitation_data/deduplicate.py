@@ -23,6 +23,7 @@ from imitation_data.errors import SourceError, StoreError
 from imitation_data.file_rows import FileRows, Names, Wanted
 from imitation_data.inputs import UnknownFormError, open_input
 from imitation_data.kept_files import write_kept
+from imitation_data.readers.files import utf8
 from imitation_data.versions.store import Store
 
 
@@ -101,11 +102,11 @@ class Deduplicated:
     def summary(self) -> dict[str, Any]:
         """Counts and settings as plain values."""
         found, wanted = self.matches, self.asked.wanted
-        dropped = Counter(self.kinds) + Counter(one.drop.reason for one in self.rows.dropped)
+        dropped = Counter(self.kinds) + Counter(one.drop.reason for one in self.rows.reader_drops)
         bands = found.banding
         without = sum(np.isnan(at.value) for at in self.rows.at) if wanted.by else 0
         return {
-            "read": len(self.rows) + len(self.rows.dropped),
+            "read": len(self.rows) + len(self.rows.reader_drops),
             "kept": int(self.stays.sum()),
             "dropped": dict(sorted(dropped.items())),
             "without_text": int(found.silent[self.known :].sum()),
@@ -132,8 +133,8 @@ class Deduplicated:
         """All that decided about the answer, as it was asked for."""
         asked, options = self.asked, self.asked.options
         return {
-            "inputs": [_utf8(reference) for reference in self.inputs],
-            "against": _utf8(self.against),
+            "inputs": [utf8(reference) for reference in self.inputs],
+            "against": utf8(self.against),
             "on": asked.wanted.on,
             "against_on": asked.against_on,
             "id": asked.wanted.id,
@@ -188,9 +189,9 @@ class Deduplicated:
             }
         )
 
-    def left_out(self) -> pa.Table:
+    def reader_drops(self) -> pa.Table:
         """Rows that a reader left out by its stated policy: which, and why."""
-        gone = self.rows.dropped
+        gone = self.rows.reader_drops
         files = self.names.labels[-1]
         return pa.table(
             {
@@ -267,11 +268,6 @@ def deduplicate(
     return Deduplicated(*given, before, names, found, told)
 
 
-def _utf8(name: str) -> str:
-    """A name as the user gave it, with what is not UTF-8 made visible."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
 def _known(reference: str, wanted: Wanted, store: Store) -> FileRows:
     try:
         return read_rows([reference], wanted, store)
@@ -344,7 +340,7 @@ def write(done: Deduplicated, folder: Path) -> list[Path]:
         "duplicates": done.duplicates(),
         "clusters": done.clusters(),
         "alike": done.alike(),
-        "left_out": done.left_out(),
+        "reader_drops": done.reader_drops(),
     }
     with whole_folder(folder, StoreError) as aside:
         (aside / "kept").mkdir()

@@ -91,7 +91,7 @@ class RowAt(NamedTuple):
     value: float
 
 
-class LeftOut(NamedTuple):
+class ReaderDrop(NamedTuple):
     """A row that a reader left out by its stated policy.
 
     Attributes:
@@ -116,7 +116,7 @@ class FileRows:
         texts: one a row; None where there is none.
         at: where each stands.
         files: what was read, and the reader; None for a table by column, and for rows of ours.
-        dropped: rows that readers left out by their stated policy.
+        reader_drops: rows that readers left out by their stated policy.
         partly: files of which some record has more to it than one row.
         left_out: files in which no rows were found, and why.
     """
@@ -125,7 +125,7 @@ class FileRows:
     texts: Spool = field(default_factory=Spool)
     at: list[RowAt] = field(default_factory=list)
     files: list[tuple[SourceFile, Reader | None]] = field(default_factory=list)
-    dropped: list[LeftOut] = field(default_factory=list)
+    reader_drops: list[ReaderDrop] = field(default_factory=list)
     partly: set[int] = field(default_factory=set)
     left_out: list[str] = field(default_factory=list)
 
@@ -184,7 +184,7 @@ class FileRows:
                 raise SourceError(str(record))
             own, line = name
             called = own if own is not None else record.origin
-            self.dropped += (LeftOut(number, line, called, drop) for drop in record.drops)
+            self.reader_drops += (ReaderDrop(number, line, called, drop) for drop in record.drops)
             if len(record.rows) + len(record.drops) > 1:
                 self.partly.add(number)
             for row in record.rows:

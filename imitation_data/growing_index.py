@@ -79,9 +79,10 @@ class Growing:
         on = replace(asked.wanted, on=asked.against_on or asked.wanted.on).name
         shingling = asked.options.shingling
         index = done.index or Index.create(self.path, shingling, on)
+        added = dict(self._ids(done))
         some = np.zeros(len(done.rows), bool)
-        some[[row - done.known for row, _ in self._ids(done)]] = True
-        return index.add([name for _, name in self._ids(done)], _some(done.rows, some), threads)
+        some[np.array([*added], np.int64) - done.known] = True
+        return index.add([*added.values()], _some(done.rows, some), threads)
 
     def _ids(self, done: Deduplicated) -> Iterator[tuple[int, str]]:
         """Rows to be added, as places among the names, and their ids."""

@@ -1,6 +1,7 @@
 """The files that rows were read from, written again without those that go."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from imitation_data.errors import StoreError
 from imitation_data.file_rows import BATCH, FileRows, by_record
 from imitation_data.readers import BadRecord, Reader, SourceFile
 from imitation_data.readers.files import labels
-from imitation_data.readers.parquet import arrow_batches
+from imitation_data.readers.parquet import open_arrow
 from imitation_data.readers.raw import read_raw
 
 LONGEST_NAME = 120  # characters; file systems take 255 bytes
@@ -74,23 +75,29 @@ def _write_json(file: SourceFile, keep: NDArray[np.int64], target: Path) -> Path
 
 def _write_table(file: SourceFile, keep: NDArray[np.int64], target: Path) -> Path:
     path = target.with_name(f"{target.name}.parquet")
-    writer: pq.ParquetWriter | None = None
     before = 0
-    try:
-        for batch in _batches(file):
+    with _opened(file) as (schema, batches), _writer(path, schema, file.name) as writer:
+        for batch in batches:
             low, high = np.searchsorted(keep, (before, before + len(batch)))
-            writer = writer or pq.ParquetWriter(path, batch.schema, compression="zstd")
             writer.write_batch(_cut(batch, keep[low:high] - before))
             before += len(batch)
-        if writer is None:  # no row, but columns all the same
-            pq.write_table(_schema(file).empty_table(), path)
-        else:
-            writer.close()
-    except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
-        raise StoreError(
-            f"{file.name}: cannot be written as Parquet ({error}); leave that column out first"
-        ) from error
     return path
+
+
+@contextmanager
+def _writer(path: Path, schema: pa.Schema, name: str) -> Iterator[pq.ParquetWriter]:
+    """Write a table as Parquet.
+
+    Raises:
+        StoreError: Parquet cannot hold one of its columns.
+    """
+    try:
+        with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+            yield writer
+    except pa.ArrowNotImplementedError as error:
+        raise StoreError(
+            f"{name}: cannot be written as Parquet ({error}); leave that column out first"
+        ) from error
 
 
 def _cut(batch: pa.RecordBatch, keep: NDArray[np.int64]) -> pa.RecordBatch:
@@ -101,24 +108,19 @@ def _cut(batch: pa.RecordBatch, keep: NDArray[np.int64]) -> pa.RecordBatch:
     return pa.concat_batches(runs) if runs else batch.slice(0, 0)
 
 
-def _schema(file: SourceFile) -> pa.Schema:
+@contextmanager
+def _opened(file: SourceFile) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
+    """The schema and batches of a table."""
     if file.suffix == ".parquet":
         with pq.ParquetFile(file.path) as table:
-            return table.schema_arrow
-    with pa.OSFile(str(file.path)) as stream:
-        magic = stream.read(6)
-        stream.seek(0)
-        return (pa.ipc.open_file if magic == b"ARROW1" else pa.ipc.open_stream)(stream).schema
-
-
-def _batches(file: SourceFile) -> Iterator[pa.RecordBatch]:
-    if file.suffix == ".parquet":
-        with pq.ParquetFile(file.path) as table:
-            for group in range(table.num_row_groups):  # dictionaries may differ between them
-                yield from table.iter_batches(BATCH, row_groups=[group])
+            groups = range(table.num_row_groups)  # dictionaries may differ between them
+            yield (
+                table.schema_arrow,
+                (one for group in groups for one in table.iter_batches(BATCH, row_groups=[group])),
+            )
         return
     with pa.OSFile(str(file.path)) as stream:
-        yield from arrow_batches(stream)
+        yield open_arrow(stream)
 
 
 def _write_rows(reader: Reader, file: SourceFile, stays: NDArray[np.bool_], target: Path) -> Path:

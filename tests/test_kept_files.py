@@ -94,7 +94,7 @@ def test_records_of_several_rows_come_out_as_rows(tmp_path):
     gone = pl.read_parquet(out / "duplicates.parquet").row(0, named=True)
     assert (gone["file"], gone["row"], gone["part"]) == ("hc3.jsonl", 1, 0)
     assert (gone["kept_row"], gone["kept_part"]) == (1, 1)
-    left = pl.read_parquet(out / "left_out.parquet").row(0, named=True)
+    left = pl.read_parquet(out / "reader_drops.parquet").row(0, named=True)
     assert (left["file"], left["row"], left["reason"]) == ("hc3.jsonl", 1, "empty_answer")
     again = json.loads(run(out / "kept", "--on", "prompt", "--json").stdout)
     assert (again["read"], again["kept"]) == (2, 2)

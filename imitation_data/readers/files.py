@@ -148,6 +148,11 @@ def _open_member(file: SourceFile) -> BinaryIO:
     return _guarded(stream, codec, file.name, size) if codec else stream
 
 
+def utf8(name: str) -> str:
+    """A name from the file system, with what is not UTF-8 in it made visible."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def labels(files: Sequence[SourceFile]) -> list[str]:
     """A name of each file that no other one has: its own, behind as many folders as that takes.
 
@@ -265,7 +270,7 @@ def _refuse(error: OSError) -> None:
 
 def _expand(path: Path, name: str, suffixes: tuple[str, ...], *, named: bool) -> list[SourceFile]:
     # A name the system could not decode must still fit into messages, JSON and Arrow.
-    file = SourceFile(path, name.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+    file = SourceFile(path, utf8(name))
     ending = path.suffix.lower()
     if ending == ".zip":
         return _members(file, suffixes, named=named)

@@ -82,7 +82,7 @@ def _arrow(file: SourceFile) -> Iterator[tuple[int, pa.RecordBatch] | BadRecord]
     number = 0
     try:
         with pa.OSFile(str(file.path)) as stream:
-            for batch in arrow_batches(stream):
+            for batch in open_arrow(stream)[1]:
                 for start in range(0, batch.num_rows, BATCH):
                     yield number + start, batch.slice(start, BATCH)
                 number += batch.num_rows
@@ -90,15 +90,15 @@ def _arrow(file: SourceFile) -> Iterator[tuple[int, pa.RecordBatch] | BadRecord]
         yield _damaged(file, f"{file.name}, after row {number:,}", error)
 
 
-def arrow_batches(stream: pa.NativeFile) -> Iterator[pa.RecordBatch]:
-    """The batches of an Arrow file, or of a stream as `datasets` saves it."""
+def open_arrow(stream: pa.NativeFile) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    """The schema and batches of an Arrow file, or of a stream as `datasets` saves it."""
     magic = stream.read(6)
     stream.seek(0)
     if magic != b"ARROW1":
-        yield from pa.ipc.open_stream(stream)
-        return
+        batches = pa.ipc.open_stream(stream)
+        return batches.schema, iter(batches)
     whole = pa.ipc.open_file(stream)
-    yield from map(whole.get_batch, range(whole.num_record_batches))
+    return whole.schema, map(whole.get_batch, range(whole.num_record_batches))
 
 
 def _damaged(file: SourceFile, where: str, error: Exception) -> BadRecord:
