@@ -11,9 +11,7 @@ import orjson
 import xxhash
 
 from imitation_data.conversation import Conversation, to_batch
-from imitation_data.dedup.compared import On, compared
 from imitation_data.dedup.near_step import number_of
-from imitation_data.dedup.spool import Spool
 from imitation_data.errors import SourceError
 from imitation_data.inputs import Input, own_rows
 from imitation_data.ledger import Drop
@@ -21,6 +19,8 @@ from imitation_data.readers import READERS, BadRecord, Reader, SourceFile
 from imitation_data.readers.files import labels
 from imitation_data.readers.quoting import kind, names_of
 from imitation_data.readers.raw import read_raw
+from imitation_data.text.compared import On, compared
+from imitation_data.text.spool import Spool
 
 ROLES = get_args(On)
 # Readers that make the rows of each record out of that record alone, in the file's order.

@@ -13,10 +13,10 @@ import pytest
 from datasets import Dataset
 
 from imitation_data.dedup import NearOptions, Shingling
-from imitation_data.dedup.spool import Spool
 from imitation_data.deduplicate import Asked, deduplicate
 from imitation_data.errors import SourceError
 from imitation_data.file_rows import Wanted
+from imitation_data.text.spool import Spool
 from imitation_data.versions.store import Store
 from tests.conftest import conversations, sharegpt
 

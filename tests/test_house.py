@@ -22,7 +22,7 @@ LONG_TESTS = {
     "rows/test_markdown.py": "pages and the Markdown they become stand in it",
 }
 LONG_FUNCTIONS = {  # path:function to the reason why it may be longer
-    "dedup/tokens.py:tokenize": "one compiled loop; a call a byte would cost more than it does",
+    "text/tokens.py:tokenize": "one compiled loop; a call a byte would cost more than it does",
     "dedup/clusters.py:connect": "one compiled loop over chains that lie in a dozen arrays",
     "dedup/pairs.py:settle": "one compiled loop",
 }
@@ -42,7 +42,7 @@ LAYERS = [
     ("engines", "versions", "recipe", "recipe_parts", "contradictions"),
     ("checks",),
     ("report", "readers", "rows", "dedup", "sampling", "splits"),
-    ("dataset_step", "identity", "normalize", "options", "yaml_file", "display"),
+    ("dataset_step", "identity", "normalize", "options", "yaml_file", "display", "text"),
     ("ledger", "atomic"),
     ("conversation",),
     ("errors",),

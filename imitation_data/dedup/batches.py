@@ -17,9 +17,10 @@ from imitation_data.dedup.pairs import (
     number_buckets,
     renumber,
 )
-from imitation_data.dedup.shingling import Shingling, in_order
-from imitation_data.dedup.simd import MAP_WORDS
+from imitation_data.dedup.shingling import Shingling
 from imitation_data.dedup.sketch import Sketch, StoredSets, Texts
+from imitation_data.text.column import in_order
+from imitation_data.text.simd import MAP_WORDS
 
 MEMORY = 1 << 29  # bytes of shingle sets at a time
 

@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imitation_data.dedup.kernel import kernel
 from imitation_data.dedup.pairs import (
     SCANNED,
     Candidates,
@@ -14,6 +13,7 @@ from imitation_data.dedup.pairs import (
     may_share,
     shared_by,
 )
+from imitation_data.text.compiled import kernel
 
 _ZERO = np.uint64(0)
 

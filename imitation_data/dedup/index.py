@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from imitation_data.atomic import write_whole
 from imitation_data.dedup.near import Matches, match, policy_order
 from imitation_data.dedup.segment import made_of, sketched, stored_sets
-from imitation_data.dedup.shingling import Column, Shingling
+from imitation_data.dedup.shingling import Shingling
 from imitation_data.dedup.sketch import (
     NearOptions,
     StoredSets,
@@ -29,6 +29,7 @@ from imitation_data.dedup.sketch import (
     sketch,
 )
 from imitation_data.errors import StoreError
+from imitation_data.text.column import Column
 
 FORMAT = 1
 MANIFEST = "index.json"

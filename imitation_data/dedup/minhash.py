@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imitation_data.dedup.characters import MORE_BYTES, MORE_TOKENS, Characters
-from imitation_data.dedup.kernel import inlined, kernel
-from imitation_data.dedup.simd import PERMUTATIONS, load32, load64, lower_minima, store64
-from imitation_data.dedup.tokens import IN_CONTEXT, tokenize, word_hash
+from imitation_data.text.characters import MORE_BYTES, MORE_TOKENS, Characters
+from imitation_data.text.compiled import inlined, kernel
+from imitation_data.text.simd import PERMUTATIONS, load32, load64, lower_minima, store64
+from imitation_data.text.tokens import IN_CONTEXT, tokenize, word_hash
 
 _U64 = np.uint64
 _U32 = np.uint32

@@ -20,8 +20,8 @@ from imitation_data.dedup.bands import Banding
 from imitation_data.dedup.batches import Batch, Proposals
 from imitation_data.dedup.clusters import chains, connect
 from imitation_data.dedup.pairs import lists, settle
-from imitation_data.dedup.shingling import Column, in_order
 from imitation_data.dedup.sketch import NearOptions, Sketch, Texts, joined, sketch
+from imitation_data.text.column import Column, in_order
 
 MEMORY = 1 << 30  # bytes of shingle sets; more of them lie in a file that is gone with the process
 

@@ -9,10 +9,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from imitation_data.dataset_step import Pair, Shown, Table
-from imitation_data.dedup.compared import readable
 from imitation_data.dedup.evidence import difference
 from imitation_data.dedup.near import Matches
 from imitation_data.dedup.short import alike
+from imitation_data.text.compared import readable
 
 CALLS = 10  # pairs shown of each kind
 FEW = 1000  # rows whose texts are read without looking at their size first

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from imitation_data.dataset_step import Decision
 from imitation_data.dedup.bands import Scheme, banding, check_signature
-from imitation_data.dedup.compared import On, compared
 from imitation_data.dedup.policy import policy_order, source_ranks
 from imitation_data.errors import StepError
 from imitation_data.identity import Identity
+from imitation_data.text.compared import On, compared
 
 if TYPE_CHECKING:
     from imitation_data.dedup.sketch import NearOptions
@@ -117,8 +117,8 @@ class NearDedup:
         """Drop every row that reaches the threshold with a kept one."""
         from imitation_data.dedup.near import match  # noqa: PLC0415 - loads the compiler
         from imitation_data.dedup.near_report import Findings  # noqa: PLC0415
-        from imitation_data.dedup.shingling import Column  # noqa: PLC0415
         from imitation_data.dedup.sketch import Sketch  # noqa: PLC0415
+        from imitation_data.text.column import Column  # noqa: PLC0415
 
         value = sketches.get("by", rows.characters).astype(np.float64)
         if (without := int(np.isnan(value).sum())) and without == len(value):

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imitation_data.dedup.kernel import inlined, kernel
-from imitation_data.dedup.simd import MAP_WORDS, bits_apart, prefetch
+from imitation_data.text.compiled import inlined, kernel
+from imitation_data.text.simd import MAP_WORDS, bits_apart, prefetch
 
 _U64 = np.uint64
 _ZERO = np.uint64(0)

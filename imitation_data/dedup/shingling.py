@@ -1,10 +1,9 @@
 """Texts as sets of shingles: signatures of whole Arrow columns, and what they are made of."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +11,6 @@ import xxhash
 from numpy.typing import NDArray
 
 from imitation_data.dedup.bands import Scheme, check_signature
-from imitation_data.dedup.characters import table, unicode_version
 from imitation_data.dedup.minhash import (
     Hashing,
     Scratch,
@@ -22,10 +20,19 @@ from imitation_data.dedup.minhash import (
     shingle_sets,
     sign,
 )
-from imitation_data.dedup.simd import PERMUTATIONS
-from imitation_data.dedup.tokens import IN_CONTEXT, tokenize
-from imitation_data.errors import StepError
 from imitation_data.normalize import normalized
+from imitation_data.text.characters import table, unicode_version
+from imitation_data.text.column import (
+    PIECE_ROWS,
+    Buffers,
+    buffers_of,
+    in_order,
+    pieces,
+    plain,
+    strings,
+)
+from imitation_data.text.simd import PERMUTATIONS
+from imitation_data.text.tokens import IN_CONTEXT, tokenize
 
 if TYPE_CHECKING:
     from datasketch import MinHash
@@ -34,8 +41,6 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 Rows = slice | NDArray[np.int64]
 TOKENS = 1  # raised when texts are cut into other tokens than before
-
-PIECE_ROWS, PIECE_BYTES = 2048, 2 << 20  # what a thread takes at a time
 
 
 class Signed(NamedTuple):
@@ -50,13 +55,6 @@ class Signed(NamedTuple):
     counts: NDArray[np.int32]
     openings: NDArray[np.uint64]
     values: NDArray[np.uint32]
-
-
-class Buffers(NamedTuple):
-    """An Arrow string array as its bytes and int64 offsets, shape (n + 1,)."""
-
-    text: NDArray[np.uint8]
-    offsets: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -243,20 +241,6 @@ def _put(
             array[rows] = part
 
 
-def strings(texts: pa.Array, rows: NDArray[np.int64]) -> list[str | None]:
-    """Some texts as Python has them.
-
-    Raises:
-        StepError: one is not UTF-8, against what its column says.
-    """
-    try:
-        return cast("list[str | None]", texts.take(pa.array(rows)).to_pylist())
-    except UnicodeDecodeError as error:
-        raise StepError(
-            f"a text among {len(texts):,} is not UTF-8 ({error.reason}); mend the column first"
-        ) from error
-
-
 def _each_piece(
     texts: pa.Array,
     counts: NDArray[np.int32],
@@ -266,12 +250,12 @@ def _each_piece(
     """Work on a column in pieces; texts that need it are normalised as a whole and done again."""
     texts = plain(texts)
     buffers = buffers_of(texts)
-    pieces = list(_pieces(buffers.offsets))
+    cuts = list(pieces(buffers.offsets))
 
     def one(rows: slice) -> None:
         work(Buffers(buffers.text, buffers.offsets[rows.start : rows.stop + 1]), rows, False)  # noqa: FBT003
 
-    in_order(one, pieces, threads)
+    in_order(one, cuts, threads)
     again = np.flatnonzero(counts == IN_CONTEXT)
 
     def other(rows: NDArray[np.int64]) -> None:
@@ -280,92 +264,3 @@ def _each_piece(
 
     parts = [again[at : at + 256] for at in range(0, len(again), 256)]
     in_order(other, parts, threads)
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of texts as string arrays, gone through as often as wanted.
-
-    Args:
-        texts: an array or a chunked array of strings of any kind, or any number of them; an
-            iterator is read whole, since texts are gone through twice.
-
-    Raises:
-        TypeError: in going through them, when one is no array of strings.
-    """
-
-    texts: Iterable[pa.Array]
-
-    def __post_init__(self) -> None:
-        given = self.texts
-        if isinstance(given, pa.ChunkedArray):
-            given = given.chunks
-        elif isinstance(given, pa.Array):
-            given = [given]
-        elif isinstance(given, Iterator):
-            given = list(given)
-        object.__setattr__(self, "texts", given)
-
-    def __iter__(self) -> Iterator[pa.Array]:
-        for piece in self.texts:
-            if not isinstance(piece, pa.Array | pa.ChunkedArray):
-                found = type(piece).__name__
-                raise TypeError(f"texts hold {found}; expected Arrow arrays, as pa.array(texts)")
-            chunks = piece.chunks if isinstance(piece, pa.ChunkedArray) else (piece,)
-            yield from map(plain, chunks)
-
-
-def plain(texts: pa.Array) -> pa.Array:
-    """A string array of any kind (views, dictionaries) as one that Arrow has all functions for.
-
-    Raises:
-        TypeError: it holds something else.
-    """
-    kind = texts.type
-    if kind in {pa.string(), pa.large_string()}:
-        return texts
-    inner = kind.value_type if pa.types.is_dictionary(kind) else kind
-    if inner not in {pa.string(), pa.large_string(), pa.string_view(), pa.null()}:
-        raise TypeError(f"texts are of type {kind}; expected strings")
-    return texts.cast(pa.large_string())
-
-
-def in_order(work: Callable[[Task], Result], tasks: Sequence[Task], threads: int) -> list[Result]:
-    """Call a function that lets go of the interpreter for each task; results in order."""
-    if threads <= 1 or len(tasks) <= 1:
-        return [work(task) for task in tasks]
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(work, tasks))
-
-
-def _pieces(offsets: NDArray[np.int64]) -> Iterator[slice]:
-    """Runs of rows with at most so many rows, and bytes unless a single row has more."""
-    first, last = 0, len(offsets) - 1
-    while first < last:
-        fit = int(np.searchsorted(offsets, offsets[first] + PIECE_BYTES, "right")) - 1
-        stop = min(max(fit, first + 1), first + PIECE_ROWS, last)
-        yield slice(first, stop)
-        first = stop
-
-
-def buffers_of(texts: pa.Array) -> Buffers:
-    """The bytes and offsets of a string array of any kind; nulls count as empty."""
-    texts = plain(texts)
-    if texts.null_count:
-        texts = texts.fill_null("")
-    wide = np.int64 if texts.type == pa.large_string() else np.int32
-    _, offsets, data = texts.buffers()
-    if not len(texts) or data is None or offsets is None:
-        return Buffers(_NOTHING, _fixed(np.zeros(len(texts) + 1, np.int64)))
-    bounds = np.frombuffer(offsets, wide)[texts.offset : texts.offset + len(texts) + 1]
-    text = np.frombuffer(data, np.uint8) if data.size else _NOTHING
-    return Buffers(text, _fixed(bounds.astype(np.int64, copy=False)))
-
-
-_NOTHING = np.frombuffer(b" ", np.uint8)
-
-
-def _fixed(array: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Arrow's own arrays cannot be written; for one kind of array, kernels are compiled once."""
-    array.flags.writeable = False
-    return array

@@ -10,11 +10,12 @@ import xxhash
 from numpy.typing import NDArray
 
 from imitation_data.dedup.bands import Banding, banding
-from imitation_data.dedup.shingling import Shingling, strings
+from imitation_data.dedup.shingling import Shingling
 from imitation_data.normalize import normalized
+from imitation_data.text.column import strings
 
 _NOT_COMPARED = bytes(16)
-_MARKS = dict.fromkeys((1, 2, 3), "")  # of roles, see `imitation_data.dedup.compared`
+_MARKS = dict.fromkeys((1, 2, 3), "")  # of roles, see `imitation_data.text.compared`
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ def hard(kind: str, count: int) -> Iterator[str]:
 def run(make: Callable[[], Iterator[str]], threads: int) -> dict[str, object]:
     """Find near-duplicates in a spool of texts."""
     from imitation_data.dedup import NearOptions, find  # noqa: PLC0415 - only in this process
-    from imitation_data.dedup.spool import Spool  # noqa: PLC0415
+    from imitation_data.text.spool import Spool  # noqa: PLC0415
 
     find([pa.array(list(hard("near copies", 50)))], threads=threads)  # compiled before the clock
     spool = Spool()

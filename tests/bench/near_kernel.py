@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from imitation_data.dedup import NearOptions, Shingling, find
 from imitation_data.dedup.minhash import Hashing, Scratch, _minima, _mixed, scratch, shingle
-from imitation_data.dedup.shingling import buffers_of
-from imitation_data.dedup.tokens import tokenize
+from imitation_data.text.column import buffers_of
+from imitation_data.text.tokens import tokenize
 from tests.bench.machine import best_of, calibration
 from tests.bench.near import texts
 

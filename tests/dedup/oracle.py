@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from imitation_data.dedup.characters import ALONE, NOTHING, WORD, kind_of
 from imitation_data.normalize import normalized
+from imitation_data.text.characters import ALONE, NOTHING, WORD, kind_of
 from tests.conftest import SHARED
 
 Shingle = tuple[str, ...]

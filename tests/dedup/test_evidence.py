@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imitation_data.conversation import ROLES, Conversation, Message, to_batch
-from imitation_data.dedup.compared import compared, readable
 from imitation_data.dedup.evidence import CONTEXT, SPAN, difference, side_by_side
+from imitation_data.text.compared import compared, readable
 
 ANY = st.text(st.characters(), max_size=40) | st.text(st.sampled_from("abAB ßİ[|]…é👍\n"))
 PLAIN = st.text(st.sampled_from("abcAB é你.\n"), max_size=30)

@@ -14,13 +14,19 @@ from numba import njit
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-FILES = ("simd", "tokens", "minhash", "pairs", "clusters")
+FILES = (
+    "text/simd",
+    "text/tokens",
+    "dedup/minhash",
+    "dedup/pairs",
+    "dedup/clusters",
+)
 
 
 @cache
 def stamp() -> str:
-    """A digest of all files with kernels."""
-    folder = Path(__file__).parent
+    """A digest of all files with kernels; `FILES` names them within the package."""
+    folder = Path(__file__).parents[1]
     digest = xxhash.xxh3_128()
     for name in FILES:
         digest.update((folder / f"{name}.py").read_bytes())

@@ -1,7 +1,7 @@
 """What each character is to shingles: part of a word, a token of its own, or a border.
 
 The table is the Unicode data of one version, written out, so that signatures do not change with the
-Python that makes them. `python -m imitation_data.dedup.characters` rewrites it.
+Python that makes them. `python -m imitation_data.text.characters` rewrites it.
 
 A code point's entry is a uint32: kind in the lowest 3 bits; bit 3 says that the character can only
 be normalised together with its neighbours; 6 bits number its canonical combining class; 21 bits

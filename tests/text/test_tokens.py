@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imitation_data.dedup.characters import (
+from imitation_data.dedup.minhash import scratch
+from imitation_data.dedup.shingling import Shingling
+from imitation_data.normalize import normalized
+from imitation_data.text.characters import (
     ALONE,
     BORDER,
     MORE_BYTES,
@@ -22,10 +25,7 @@ from imitation_data.dedup.characters import (
     table,
     unicode_version,
 )
-from imitation_data.dedup.minhash import scratch
-from imitation_data.dedup.shingling import Shingling
-from imitation_data.dedup.tokens import IN_CONTEXT, tokenize
-from imitation_data.normalize import normalized
+from imitation_data.text.tokens import IN_CONTEXT, tokenize
 from tests.dedup import oracle
 
 SAME_UNICODE = unicodedata.unidata_version == unicode_version()

@@ -9,7 +9,7 @@ The kernels take addresses: text is read where Arrow has it.
 import numpy as np
 from numpy.typing import NDArray
 
-from imitation_data.dedup.characters import (
+from imitation_data.text.characters import (
     ALONE,
     BORDER,
     CLASS_SHIFT,
@@ -21,8 +21,8 @@ from imitation_data.dedup.characters import (
     WORD,
     Characters,
 )
-from imitation_data.dedup.kernel import inlined, kernel
-from imitation_data.dedup.simd import LANES, load64, lower_block, trailing_zeros
+from imitation_data.text.compiled import inlined, kernel
+from imitation_data.text.simd import LANES, load64, lower_block, trailing_zeros
 
 IN_CONTEXT = -1  # told instead of a count: the text must be normalised as a whole first
 
@@ -107,7 +107,7 @@ def tokenize(
     Args:
         text: the buffer the text lies in.
         span: where it starts and stops in the buffer, in bytes.
-        characters: the table of `imitation_data.dedup.characters`.
+        characters: the table of `imitation_data.text.characters`.
         plain: scratch for the folded text; at least MORE_BYTES times its length and 128 bytes.
         spans: filled with where each token starts and stops in `plain`, int64, shape (n, 2); at
             least MORE_TOKENS times its length and 1.

@@ -5,9 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from imitation_data.dedup import kernel
+from imitation_data.text import compiled
 
-PACKAGE = Path(kernel.__file__).resolve().parents[1]
+PACKAGE = Path(compiled.__file__).resolve().parents[1]
 CODE = """
 import pyarrow as pa
 from imitation_data.dedup import Shingling
@@ -27,7 +27,7 @@ def test_a_change_in_another_file_is_seen(tmp_path):
     shutil.copytree(PACKAGE, tmp_path / "imitation_data")
     before = signed(tmp_path)
     assert signed(tmp_path) == before
-    tokens = tmp_path / "imitation_data" / "dedup" / "tokens.py"
+    tokens = tmp_path / "imitation_data" / "text" / "tokens.py"
     text = tokens.read_text()
     assert "0x9E3779B97F4A7C15" in text
     tokens.write_text(text.replace("0x9E3779B97F4A7C15", "0x9E3779B97F4A7C17"))
@@ -36,10 +36,9 @@ def test_a_change_in_another_file_is_seen(tmp_path):
 
 def test_all_files_with_kernels_are_known():
     """A file that compiles something is among those that the stamp is made of."""
-    folder = PACKAGE / "dedup"
     found = {
-        path.stem
-        for path in folder.glob("*.py")
+        path.relative_to(PACKAGE).with_suffix("").as_posix()
+        for path in PACKAGE.rglob("*.py")
         if any(word in path.read_text() for word in ("@kernel", "@inlined", "@intrinsic"))
     }
-    assert found == set(kernel.FILES)
+    assert found == set(compiled.FILES)
