@@ -23,6 +23,7 @@ LONG_TESTS = {
 }
 LONG_FUNCTIONS = {  # path:function to the reason why it may be longer
     "text/tokens.py:tokenize": "one compiled loop; a call a byte would cost more than it does",
+    "bleu/words.py:cut": "as tokenize",
     "dedup/clusters.py:connect": "one compiled loop over chains that lie in a dozen arrays",
     "dedup/pairs.py:settle": "one compiled loop",
 }
@@ -41,7 +42,7 @@ LAYERS = [
     ("stages",),
     ("engines", "versions", "recipe", "recipe_parts", "contradictions"),
     ("checks",),
-    ("report", "readers", "rows", "dedup", "sampling", "splits"),
+    ("bleu", "report", "readers", "rows", "dedup", "sampling", "splits"),
     ("dataset_step", "identity", "normalize", "options", "yaml_file", "display", "text"),
     ("ledger", "atomic"),
     ("conversation",),

@@ -17,6 +17,11 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 FILES = (
     "text/simd",
     "text/tokens",
+    "bleu/grams",
+    "bleu/score",
+    "bleu/search",
+    "bleu/sets",
+    "bleu/words",
     "dedup/minhash",
     "dedup/pairs",
     "dedup/clusters",

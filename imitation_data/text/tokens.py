@@ -53,7 +53,7 @@ def word_hash(at: int, length: int) -> np.uint64:
 
 
 @inlined
-def _decode(text: NDArray[np.uint8], at: int, stop: int) -> tuple[int, int]:
+def decode(text: NDArray[np.uint8], at: int, stop: int) -> tuple[int, int]:
     """Code point and length in bytes of the character at `at`, which is not ASCII.
 
     Broken UTF-8 counts as a border of one byte.
@@ -162,7 +162,7 @@ def tokenize(
                 place += 1
                 more -= 1
             else:
-                code, size = _decode(text, at, stop)
+                code, size = decode(text, at, stop)
                 entry = np.int64(entries[pages[code >> PAGE_BITS], code & _ENTRY])
                 if code == 0:
                     entry = np.int64(BORDER)
