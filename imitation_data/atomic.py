@@ -2,12 +2,12 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from imitation_data.errors import ImitationDataError
+from imitation_data.errors import ImitationDataError, StoreError
 
 
 @contextmanager
@@ -66,3 +66,31 @@ def whole_folder(path: Path, refused: type[ImitationDataError]) -> Iterator[Path
 def _words(path: Path, error: OSError, advice: str) -> str:
     told = f"{path}: cannot be written ({error.strerror or error})"
     return f"{told}; {advice}" if advice else told
+
+
+def refuse_taken(folder: Path, inputs: Sequence[str] = ()) -> None:
+    """Refuse an output folder in which something lies already, or that would be read next time.
+
+    Args:
+        folder: where the output goes.
+        inputs: all that is read, also what rows are held against.
+
+    Raises:
+        StoreError: it is not empty, no folder, or lies in a folder that is read.
+    """
+    try:
+        target = folder.resolve()
+    except (OSError, RuntimeError) as error:
+        raise StoreError(f"{folder}: leads nowhere ({error}); name a new folder") from error
+    if folder.exists() and not folder.is_dir():
+        raise StoreError(f"{folder}: is a file; name a new folder for --out")
+    if target == Path.cwd():
+        raise StoreError(f"{folder}: is the folder you are in; name a new one for --out")
+    if folder.exists() and any(folder.iterdir()):
+        raise StoreError(f"{folder}: is not empty; name a new folder for --out, or remove it")
+    for one in inputs:
+        if Path(one).is_dir() and Path(one).resolve() in (target, *target.parents):
+            raise StoreError(
+                f"{folder}: lies in {one}, which is read, and would be read with it the next time; "
+                "name a folder elsewhere for --out"
+            )

@@ -28,12 +28,14 @@ class Table:
         header: one word a column.
         rows: one cell a column, as shown.
         bars: one percentage a row, drawn beside it; may be empty.
+        card: whether they also belong on the card, where a reader of the dataset sees them.
     """
 
     title: str
     header: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
     bars: tuple[float, ...] = ()
+    card: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,7 @@ from imitation_data.dedup.near import Matches, find
 from imitation_data.dedup.near_report import Findings
 from imitation_data.dedup.sketch import NearOptions
 from imitation_data.errors import SourceError, StoreError
-from imitation_data.file_rows import FileRows, Names, Wanted
-from imitation_data.inputs import UnknownFormError, open_input
+from imitation_data.file_rows import FileRows, Names, Wanted, read_rows
 from imitation_data.kept_files import write_kept
 from imitation_data.readers.files import utf8
 from imitation_data.versions.store import Store
@@ -277,21 +276,6 @@ def _known(reference: str, wanted: Wanted, store: Store) -> FileRows:
         raise StoreError(f"{error}. To make an index there, say --add") from error
 
 
-def read_rows(inputs: Sequence[str], wanted: Wanted, store: Store) -> FileRows:
-    """Read the rows of some inputs."""
-    rows = FileRows(wanted)
-    for reference in inputs:
-        try:
-            given = open_input(reference, store, told=not wanted.column)
-        except UnknownFormError as error:
-            raise SourceError(
-                f"{error}. `--on COLUMN` compares any column with text, `--on column:{wanted.on}` "
-                "one that is called so"
-            ) from error
-        rows.read(given)
-    return rows
-
-
 def _refuse_no_values(rows: FileRows) -> None:
     """Refuse to go by a column in which no row has a number or a date."""
     by = rows.wanted.by
@@ -300,34 +284,6 @@ def _refuse_no_values(rows: FileRows) -> None:
             f"{by}: found a number or an ISO date in none of {len(rows):,} rows; name another "
             "column for --by (of conversations: tokens, or meta.NAME for what the reader kept)"
         )
-
-
-def refuse_taken(folder: Path, inputs: Sequence[str] = ()) -> None:
-    """Refuse an output folder in which something lies already, or that would be read next time.
-
-    Args:
-        folder: where the output goes.
-        inputs: all that is read, also what rows are held against.
-
-    Raises:
-        StoreError: it is not empty, no folder, or lies in a folder that is read.
-    """
-    try:
-        target = folder.resolve()
-    except (OSError, RuntimeError) as error:
-        raise StoreError(f"{folder}: leads nowhere ({error}); name a new folder") from error
-    if folder.exists() and not folder.is_dir():
-        raise StoreError(f"{folder}: is a file; name a new folder for --out")
-    if target == Path.cwd():
-        raise StoreError(f"{folder}: is the folder you are in; name a new one for --out")
-    if folder.exists() and any(folder.iterdir()):
-        raise StoreError(f"{folder}: is not empty; name a new folder for --out, or remove it")
-    for one in inputs:
-        if Path(one).is_dir() and Path(one).resolve() in (target, *target.parents):
-            raise StoreError(
-                f"{folder}: lies in {one}, which is read, and would be read with it the next time; "
-                "name a folder elsewhere for --out"
-            )
 
 
 def write(done: Deduplicated, folder: Path) -> list[Path]:

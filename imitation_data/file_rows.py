@@ -13,7 +13,7 @@ import xxhash
 from imitation_data.conversation import Conversation, to_batch
 from imitation_data.dedup.near_step import number_of
 from imitation_data.errors import SourceError
-from imitation_data.inputs import Input, own_rows
+from imitation_data.inputs import Input, UnknownFormError, open_input, own_rows
 from imitation_data.ledger import Drop
 from imitation_data.readers import READERS, BadRecord, Reader, SourceFile
 from imitation_data.readers.files import labels
@@ -21,6 +21,7 @@ from imitation_data.readers.quoting import kind, names_of
 from imitation_data.readers.raw import read_raw
 from imitation_data.text.compared import On, compared
 from imitation_data.text.spool import Spool
+from imitation_data.versions.store import Store
 
 ROLES = get_args(On)
 # Readers that make the rows of each record out of that record alone, in the file's order.
@@ -315,6 +316,21 @@ def _value(row: Conversation, by: str) -> float:
     if by == "tokens":
         return np.nan if row.tokens is None else float(row.tokens)
     return number_of(orjson.loads(row.meta).get(by.removeprefix("meta.")))
+
+
+def read_rows(inputs: Sequence[str], wanted: Wanted, store: Store) -> FileRows:
+    """Read the rows of some inputs."""
+    rows = FileRows(wanted)
+    for reference in inputs:
+        try:
+            given = open_input(reference, store, told=not wanted.column)
+        except UnknownFormError as error:
+            raise SourceError(
+                f"{error}. `--on COLUMN` compares any column with text, `--on column:{wanted.on}` "
+                "one that is called so"
+            ) from error
+        rows.read(given)
+    return rows
 
 
 def by_record(reader: Reader) -> bool:

@@ -35,6 +35,7 @@ from imitation_data.contradictions import contradictions
 from imitation_data.dataset_step import DatasetStep
 from imitation_data.dedup.exact import ExactDedup
 from imitation_data.dedup.near_step import NearDedup
+from imitation_data.diversity.step import MeasureDiversity
 from imitation_data.errors import RecipeError, SourceError
 from imitation_data.options import key_problems, make, nearest, plain_options
 from imitation_data.readers import READERS, find_files
@@ -49,6 +50,7 @@ from imitation_data.yaml_file import dump_yaml, load_yaml
 DATASET_STEPS: Mapping[str, type[DatasetStep]] = {
     "exact_dedup": ExactDedup,
     "near_dedup": NearDedup,
+    "diversity": MeasureDiversity,
     "sample": Sample,
     "mix": Mix,
     "split": Split,

@@ -9,7 +9,8 @@ found.scores.mean()
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from imitation_data.bleu.find import Bleu, BleuOptions, Nearest, Pairs, sentence_bleu
+    from imitation_data.bleu.find import Bleu, Nearest, Pairs, sentence_bleu
+    from imitation_data.bleu.options import BleuOptions
 
 _NAMES = ("Bleu", "BleuOptions", "Nearest", "Pairs", "sentence_bleu")
 

@@ -1,24 +1,24 @@
 """Highest sentence BLEU, and all pairs above a limit, over columns of texts."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from imitation_data.bleu.index import Index
+from imitation_data.bleu.options import BleuOptions
 from imitation_data.bleu.score import NOTHING
 from imitation_data.bleu.search import Corpus, above, nearest
 from imitation_data.bleu.tokenizers import Tokenizer
 from imitation_data.bleu.vocabulary import Vocabulary
 from imitation_data.text.column import in_order
 
-Direction = Literal["query", "corpus", "both"]
 BATCH, EXPANDED = 256, 64  # queries a thread takes at a time
 IDENTICAL = 100.0
+PLAIN = BleuOptions()
 
 
 class Pairs(NamedTuple):
@@ -48,36 +48,6 @@ class Nearest(NamedTuple):
     others: NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class BleuOptions:
-    """What a score is.
-
-    Sentence BLEU after Papineni et al. 2002, as `sacrebleu.BLEU(effective_order=True)` has it:
-    orders 1 to 4, or up to the length of the hypothesis; exponential smoothing (Chen and Cherry
-    2014, method 3).
-
-    Attributes:
-        tokenizer: a tokenizer of sacrebleu: `13a`; `intl` for all scripts with spaces; `zh`;
-            `char`; or `none`, which cuts at white space.
-        direction: which text is the hypothesis: that of the `query`, that of the `corpus`, or
-            whichever gives the higher score (`both`).
-        copies: whether texts with the same words as the query are held against it. A query is
-            never held against itself.
-    """
-
-    tokenizer: Tokenizer = "13a"
-    direction: Direction = "query"
-    copies: bool = True
-
-    def __post_init__(self) -> None:
-        if self.direction not in {"query", "corpus", "both"}:
-            raise ValueError(f"direction is {self.direction!r}; expected query, corpus or both")
-
-    @property
-    def reversals(self) -> tuple[bool, ...]:
-        return {"query": (False,), "corpus": (True,), "both": (False, True)}[self.direction]
-
-
 class Bleu:
     """Texts ready to be compared.
 
@@ -85,6 +55,9 @@ class Bleu:
         corpus: arrays of strings, or one; nulls count as empty.
         queries: the same; None to hold each text of the corpus against all the others.
         options: what a score is.
+
+    Attributes:
+        numbered: the words of the corpus.
 
     Raises:
         TypeError: something else than strings is among the texts.
@@ -96,12 +69,13 @@ class Bleu:
         self,
         corpus: Iterable[pa.Array],
         queries: Iterable[pa.Array] | None = None,
-        options: BleuOptions = BleuOptions(),
+        options: BleuOptions = PLAIN,
     ) -> None:
         self.options = options
         words = Vocabulary(options.tokenizer)
         ours = words.numbered(corpus)
         theirs = None if queries is None else words.numbered(queries, grow=False)
+        self.numbered = ours
         self._index = Index.of(ours, theirs)
         self._alone = queries is None
 
@@ -113,11 +87,18 @@ class Bleu:
         logs = np.log(np.maximum(np.arange(int(index.lengths.max(initial=0)) + 2), 1))
         return Corpus(*index.grams, index.lengths, forms.first, kind.astype(np.int32), kinds, logs)
 
-    def nearest(self, threads: int = 1) -> Nearest:
+    @property
+    def words(self) -> NDArray[np.int64]:
+        """How many words each query has, int64, (n,)."""
+        index = self._index
+        return index.lengths[index.base :][index.queries.of]
+
+    def nearest(self, threads: int = 1, only: NDArray[np.int64] | slice = slice(None)) -> Nearest:
         """Find the most similar text for each query.
 
         Args:
             threads: how many to use; the answer does not depend on it.
+            only: places of the queries that are meant, all of them by default.
         """
         index = self._index
         count = len(index.queries.first)
@@ -125,16 +106,19 @@ class Bleu:
         scores = np.where(self._copied, 0.0, NOTHING)
         others = np.full(count, -1, np.int64)
 
-        def work(batch: tuple[int, int]) -> None:
-            for reverse in self.options.reversals:
-                nearest(self._corpus, *batch, index.base, reverse, self._twins, scores, others)
+        form = index.queries.of[only]
+        rows = np.unique(form).astype(np.int64)
 
-        in_order(work, _batches(count), threads)
-        form = index.queries.of
+        def work(batch: tuple[int, int]) -> None:
+            some = rows[slice(*batch)]
+            for reverse in self.options.reversals:
+                nearest(self._corpus, some, index.base, reverse, self._twins, scores, others)
+
+        in_order(work, _batches(len(rows)), threads)
         nobody = len(index.corpus.of)
         found = np.append(index.corpus.first, nobody)[others][form]
         copied = np.flatnonzero(self._copied[form])
-        found[copied] = np.minimum(found[copied], self._copies()[copied])
+        found[copied] = np.minimum(found[copied], self._copies()[only][copied])
         found[found == nobody] = -1
         return Nearest(100 * np.exp(scores[form]), found)
 
@@ -158,20 +142,24 @@ class Bleu:
         for first in range(0, len(batches), threads):
             yield from in_order(work, batches[first : first + threads], threads)
 
-    def count_above(self, limit: float, threads: int = 1) -> NDArray[np.int64]:
+    def count_above(
+        self, limit: float, threads: int = 1, only: NDArray[np.int64] | slice = slice(None)
+    ) -> NDArray[np.int64]:
         """Count for each query the texts above a score, as `above` finds them; int64, (n,)."""
         index = self._index
         forms, sizes = index.queries, index.corpus.texts
         counts = np.zeros(len(forms.first), np.int64)
+        rows = np.unique(forms.of[only]).astype(np.int64)
 
         def work(batch: tuple[int, int]) -> None:
-            pairs = self._pairs(np.arange(*batch), limit)
-            np.add.at(counts, batch[0] + pairs.queries, sizes[pairs.others])
+            some = rows[slice(*batch)]
+            pairs = self._pairs(some, limit)
+            np.add.at(counts, some[pairs.queries], sizes[pairs.others])
 
-        in_order(work, _batches(len(counts)), threads)
+        in_order(work, _batches(len(rows)), threads)
         if limit < IDENTICAL:
             counts += np.where(self._copied, forms.texts - 1, 0)
-        return counts[forms.of]
+        return counts[forms.of[only]]
 
     @cached_property
     def _twins(self) -> NDArray[np.int64]:

@@ -280,8 +280,7 @@ def _start(at: int, reverse: bool, laid: int, query: Query, kinds: Kinds, corpus
 @kernel
 def nearest(
     corpus: Corpus,
-    first: int,
-    last: int,
+    rows: NDArray[np.int64],
     base: int,
     reverse: bool,
     twins: NDArray[np.int64],
@@ -292,7 +291,7 @@ def nearest(
 
     Args:
         corpus: what queries are held against.
-        first, last: queries, from and before, counted from `base`.
+        rows: the queries that are meant, counted from `base`; fastest in the order of their length.
         base: where the queries begin among all texts.
         reverse: whether the query is the reference, and the text of the corpus the hypothesis.
         twins: of each query, the text of the corpus that is not meant, or -1.
@@ -300,7 +299,7 @@ def nearest(
         others: the text of the corpus with it; -1 where none shares a word.
     """
     kinds, query, laid = _kinds(corpus), _query(corpus), -1
-    for number in range(first, last):
+    for number in rows:
         at, itself = base + number, twins[number]
         best, other = scores[number], others[number]
         laid = _start(at, reverse, laid, query, kinds, corpus)
@@ -332,8 +331,7 @@ def above(
     """Find all pairs of a query and a text of the corpus above a score.
 
     Args:
-        corpus, base, reverse, twins: as `nearest` takes them.
-        rows: the queries that are meant, counted from `base`.
+        corpus, rows, base, reverse, twins: as `nearest` takes them.
         limit: the score.
 
     Returns:

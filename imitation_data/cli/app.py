@@ -9,7 +9,7 @@ from typing import NoReturn, TextIO
 import orjson
 import typer
 
-from imitation_data.cli import dataset, dedup, recipe
+from imitation_data.cli import dataset, dedup, diversity, recipe
 from imitation_data.errors import ImitationDataError, RecipeError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command("sample")(dataset.sample)
 app.command("explain")(dataset.explain)
 app.command("dedup")(dedup.dedup)
 app.add_typer(dedup.index, name="index")
+app.command("diversity")(diversity.diversity)
 
 
 class _Interrupted(BaseException):

@@ -82,8 +82,9 @@ def dedup(  # noqa: PLR0913, PLR0917 - one parameter an option
 ) -> None:
     """Find near-duplicates in any files, verified, and say which row each one loses to."""
     _refuse_usage(on, against, against_on, add=add)
-    from imitation_data.cli.dataset import open_store  # noqa: PLC0415 - keeps --help fast
-    from imitation_data.deduplicate import deduplicate, refuse_taken, write  # noqa: PLC0415
+    from imitation_data.atomic import refuse_taken  # noqa: PLC0415 - keeps --help fast
+    from imitation_data.cli.dataset import open_store  # noqa: PLC0415
+    from imitation_data.deduplicate import deduplicate, write  # noqa: PLC0415
     from imitation_data.engines.local import cores  # noqa: PLC0415
     from imitation_data.growing_index import Growing  # noqa: PLC0415
 

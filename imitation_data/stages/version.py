@@ -202,7 +202,7 @@ def _summary(
     for use in recipe.steps:
         options = brief_options(use.step)
         note = draft.notes.get(use.number)
-        words = f"{options}; {note}" if note else options
+        words = "; ".join(filter(None, (options, note)))
         step = _step_count(use.number, use.type, words, draft.books[use.number], examples)
         steps.append(replace(step, tables=draft.tables.get(use.number, ())))
     return BuildSummary(

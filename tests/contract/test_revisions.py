@@ -19,6 +19,7 @@ import pytest
 from imitation_data.dataset_step import DatasetStep, apply_dataset_step
 from imitation_data.dedup.exact import ExactDedup
 from imitation_data.dedup.near_step import NearDedup
+from imitation_data.diversity.step import MeasureDiversity
 from imitation_data.ledger import Drop, Kept, Outcome
 from imitation_data.readers import READERS, BadRecord, Record, read
 from imitation_data.recipe import DATASET_STEPS
@@ -39,6 +40,8 @@ DATASET_CASES: dict[str, DatasetStep] = {
     "exact_dedup any_query": ExactDedup("any_query", keep="smallest_id"),
     "near_dedup": NearDedup(threshold=0.5),
     "near_dedup prompt": NearDedup("prompt", 0.4, 2, priority=("two",), scheme="xxh32"),
+    "diversity": MeasureDiversity(),
+    "diversity sample": MeasureDiversity("conversation", "char", "both", limit=30, sample=20),
     "sample": Sample(share=0.5),
     "mix": Mix({"one": 0.5, "two": 0.5}),
     "split": Split({"train": 0.5, "test": 0.5}, link="first_user"),
@@ -62,7 +65,8 @@ def made(subject: Subject) -> list[object]:
         decision = apply_dataset_step(subject, rows, "7")[2]
         places = [] if decision.split is None else decision.split.tolist()
         split = [decision.splits[place] for place in places]
-        return [decision.drop.tolist(), decision.other.tolist(), split]
+        measured = [] if decision.reason or split else [decision.note]
+        return [decision.drop.tolist(), decision.other.tolist(), split, *measured]
     return [as_json(outcome) for outcome in apply(subject, CORPUS)]
 
 
