@@ -15,6 +15,9 @@ from numba import njit
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 FILES = (
+    "leakage/scan",
+    "leakage/tables",
+    "leakage/words",
     "text/simd",
     "text/tokens",
     "bleu/grams",

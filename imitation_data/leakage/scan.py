@@ -1,0 +1,370 @@
+"""Compiled: conversations held against the probes of benchmark items.
+
+A probe is what of an item is looked for, as words. Runs of n words that few probes share lead from
+a conversation to the probes it may hold; n follows from the probe's length. Each such probe is then
+aligned with the conversation where most of its runs stand, and scored by the words that agree.
+"""
+
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imitation_data.leakage.words import DENSE, Desk, View, words_in
+from imitation_data.text.compiled import inlined, kernel
+from imitation_data.text.tokens import IN_CONTEXT
+
+Number = TypeVar("Number", np.int64, np.float64)
+
+UNKNOWN = -1
+EXACT = 2.0  # score of a probe that is all of a turn, word for word
+NEAR = 64  # words around a match among which its answer is looked for
+LONGEST_ANSWER = 8  # words of an answer that are looked for
+CUT = 0.95  # score of a probe that a turn holds the beginning of, and nothing after
+ANSWERED = 0.72  # score from which an answer beside a probe counts
+REACH = 4  # words beside a run that may agree, too
+RUN = 0.6  # of a probe that must stand in one run to count as cut off
+_MOST = (1 << 20) - 1  # words of a conversation looked at together
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+START = np.uint64(0xFF51AFD7ED558CCD)
+NIL, ONE = np.uint64(0), np.uint64(1)
+AT, _PLACE = 20, 40  # where a hit's parts lie in its bits
+_PART = (1 << 20) - 1
+
+
+class Probes(NamedTuple):
+    """Probes of all benchmarks, ready to be looked for.
+
+    Attributes:
+        slots: a hash table of words: hashes, 0 where free; uint64, a power of two.
+        words: the number of the word in each slot, int32.
+        tokens: words of all probes, int32.
+        starts: where each probe begins in `tokens`, and the last ends; int64.
+        weights: of each of `tokens`; a probe's sum to 1; float32.
+        size: n of each probe's runs, int64.
+        limit: the score from which a probe counts as found, float64.
+        least: runs that must be there before it is looked at, int64.
+        one_line: whether the text of each is a single line, bool.
+        item: which item of all benchmarks each is of, int64.
+        sizes: whether there are runs of n words; and, in the next row, of n single characters;
+            bool, (2, largest n + 1).
+        maybe: a filter of runs, bits, a power of two.
+        runs: a hash table of runs: hashes, 0 where free; uint64, a power of two.
+        first: of each slot, where its occurrences begin in `at`; and in the next row where they
+            end; int64, (2, slots).
+        at: probe and place of each occurrence: probe << 20 | place; int64.
+        answers: words of the answers of all probes, int32.
+        answer: where each answer begins in `answers`, and the last ends; int64.
+        answered: where each probe's answers begin in `answer`, and the last's end; int64.
+    """
+
+    slots: NDArray[np.uint64]
+    words: NDArray[np.int32]
+    tokens: NDArray[np.int32]
+    starts: NDArray[np.int64]
+    weights: NDArray[np.float32]
+    size: NDArray[np.int64]
+    limit: NDArray[np.float64]
+    least: NDArray[np.int64]
+    one_line: NDArray[np.bool_]
+    item: NDArray[np.int64]
+    sizes: NDArray[np.bool_]
+    maybe: NDArray[np.uint8]
+    runs: NDArray[np.uint64]
+    first: NDArray[np.int64]
+    at: NDArray[np.int64]
+    answers: NDArray[np.int32]
+    answer: NDArray[np.int64]
+    answered: NDArray[np.int64]
+
+
+class Found(NamedTuple):
+    """A probe in a conversation.
+
+    Attributes:
+        score: 0 to 1, and above with an answer beside it.
+        coverage: weight of the words that agree, 0 to 1.
+        start, stop: words of the conversation between which it stands.
+        whole: whether all of it stands there, word for word.
+        answer: words of its answer that stand near it, 0 where none does.
+    """
+
+    score: float
+    coverage: float
+    start: int
+    stop: int
+    whole: bool
+    answer: int
+
+
+@inlined
+def word_at(slots: NDArray[np.uint64], words: NDArray[np.int32], value: np.uint64) -> int:
+    """The number of a word by its hash, or UNKNOWN."""
+    last = len(slots) - 1
+    slot = np.int64(value & np.uint64(last))
+    while slots[slot] != value:
+        if slots[slot] == np.uint64(0):
+            return UNKNOWN
+        slot = (slot + 1) & last
+    return words[slot]
+
+
+@inlined
+def chained(value: np.uint64, word: int) -> np.uint64:
+    """A run's hash with one word more."""
+    value = (value ^ np.uint64(word)) * _MIX
+    return value ^ (value >> np.uint64(31))
+
+
+@kernel
+def slot_of(value: np.uint64, runs: NDArray[np.uint64]) -> int:
+    """Where a run stands in the hash table, or would stand."""
+    last = len(runs) - 1
+    slot = np.int64(value >> np.uint64(1)) & last
+    while runs[slot] != value and runs[slot] != NIL:
+        slot = (slot + 1) & last
+    return slot
+
+
+@kernel
+def _hits(desk: Desk, count: int, probes: Probes) -> NDArray[np.int64]:
+    """All runs of a conversation that probes have: probe, place in the conversation, and in it."""
+    hits, found = np.empty(256, np.int64), 0
+    ids, maybe, runs, first, line = desk.ids, probes.maybe, probes.runs, probes.first, desk.line
+    filtered = 8 * len(maybe) - 1
+    sizes, wide = probes.sizes[0], probes.sizes[1]
+    longest, dense = len(sizes), 0
+    for size in range(longest):
+        dense = size if sizes[size] else dense
+    for place in range(count):
+        value, most = START, longest - 1 if line[place] & DENSE else dense
+        for size in range(1, min(most, count - place) + 1):
+            if ids[place + size - 1] < 0:
+                break
+            value = chained(value, ids[place + size - 1])
+            if not (sizes[size] or (wide[size] and line[place] & DENSE)):
+                continue
+            key = (value + np.uint64(size)) | ONE
+            bit = np.int64(key >> np.uint64(20)) & filtered
+            if not maybe[bit >> 3] & (1 << (bit & 7)):
+                continue
+            slot = slot_of(key, runs)
+            for one in range(first[0, slot], first[1, slot]):
+                if found == len(hits):
+                    larger = np.empty(2 * found, np.int64)
+                    larger[:found] = hits
+                    hits = larger
+                probe, at = probes.at[one] >> AT, probes.at[one] & _PART
+                hits[found] = probe << _PLACE | place << AT | at
+                found += 1
+    return np.sort(hits[:found])
+
+
+@kernel
+def _window(hits: NDArray[np.int64], first: int, last: int, wide: int) -> tuple[int, int]:
+    """The hits of one probe that stand within so many words, as many as there are."""
+    best, begin, end, start = 0, first, last, first
+    for stop in range(first, last):
+        place = hits[stop] >> AT & _PART
+        while place - (hits[start] >> AT & _PART) > wide:
+            start += 1
+        if stop - start + 1 > best:
+            best, begin, end = stop - start + 1, start, stop + 1
+    return begin, end
+
+
+@kernel
+def _diagonal(hits: NDArray[np.int64], first: int, last: int, room: NDArray[np.int64]) -> int:
+    """How far a probe is shifted against the conversation in most of its hits."""
+    count = min(last - first, len(room))
+    for one in range(count):
+        hit = hits[first + one]
+        room[one] = (hit >> AT & _PART) - (hit & _PART)
+    ordered = np.sort(room[:count])
+    best, most, run = ordered[0], 0, 0
+    for one in range(count):
+        run = run + 1 if one and ordered[one] == ordered[one - 1] else 1
+        if run > most:
+            best, most = ordered[one], run
+    return best
+
+
+@kernel
+def _answer_near(
+    probe: int, start: int, stop: int, ids: NDArray[np.int32], count: int, probes: Probes
+) -> int:
+    """Words of the longest of a probe's answers that stands around a match, or 0."""
+    low, high = max(0, start - NEAR), min(count, stop + NEAR)
+    best = 0
+    for one in range(probes.answered[probe], probes.answered[probe + 1]):
+        begin = probes.answer[one]
+        length = min(probes.answer[one + 1] - begin, LONGEST_ANSWER)
+        if length <= best:
+            continue
+        for place in range(low, high - length + 1):
+            same = 0
+            while same < length and ids[place + same] == probes.answers[begin + same]:
+                same += 1
+            if same == length:
+                best = length
+                break
+    return best
+
+
+@kernel
+def _scored(
+    probe: int,
+    hits: NDArray[np.int64],
+    first: int,
+    last: int,
+    mark: int,
+    desk: Desk,
+    count: int,
+    probes: Probes,
+) -> Found:
+    """Align a probe with a conversation where its hits stand, and score it."""
+    tokens, weights, ids, line = probes.tokens, probes.weights, desk.ids, desk.line
+    head = probes.starts[probe]
+    length, size = probes.starts[probe + 1] - head, probes.size[probe]
+    first, last = _window(hits, first, last, 2 * length + 16)
+    shift = _diagonal(hits, first, last, desk.diagonals)
+    start, stop = count, 0
+    for one in range(first, last):
+        place, at = hits[one] >> AT & _PART, hits[one] & _PART
+        start, stop = min(start, place), max(stop, place + size)
+        for word in range(max(0, at - REACH), min(length, at + size + REACH)):
+            other = word + place - at
+            if 0 <= other < count and ids[other] == tokens[head + word]:
+                desk.seen[word] = mark
+    run, longest, ends = 0, 0, 0
+    for at in range(max(0, -shift), min(length, count - shift)):
+        if ids[at + shift] == tokens[head + at]:
+            desk.seen[at] = mark
+            run += 1
+            if run > longest:
+                longest, ends = run, at + 1
+        else:
+            run = 0
+    score, told = 0.0, 0.0
+    for at in range(length):
+        if desk.seen[at] == mark:
+            score += weights[head + at]
+            if ends - longest <= at < ends:
+                told += weights[head + at]
+    begins = ends == longest
+    border = 1 if probes.one_line[probe] else 2
+    stops = ends == length or ends + shift >= count or line[ends + shift] & 3 >= border
+    weight = score
+    if begins and stops and longest >= RUN * length and longest >= 4 and told >= 0.3:
+        score = max(score, CUT)  # cut off where the turn or line ends
+    answer = _answer_near(probe, start, stop, ids, count, probes)
+    if score >= ANSWERED:
+        score += 0.2 if answer > 1 else 0.1 * answer
+    if (
+        longest == length
+        and line[shift] & 3 == 2
+        and (length + shift >= count or line[length + shift] & 3 == 2)
+    ):
+        score = EXACT
+    return Found(score, weight, start, stop, longest == length, answer)
+
+
+@kernel
+def _row(
+    text: NDArray[np.uint8],
+    at: int,
+    stop: int,
+    view: View,
+    probes: Probes,
+    desk: Desk,
+    normalized: bool,
+) -> int:
+    """Number the words of a conversation into the desk; return how many, or IN_CONTEXT.
+
+    A turn begins with a byte that stands for its role, as `imitation_data.text.compared` joins
+    them.
+    """
+    count, fresh, role = 0, 2, 0
+    while at < stop:
+        if 0 < text[at] <= 3:
+            fresh, role = 2, text[at]
+            at += 1
+            continue
+        end = at
+        while end < stop and text[end] != 0x0A and text[end] > 3:
+            end += 1
+        some = words_in(text, at, end, view, desk, normalized)
+        if some == IN_CONTEXT:
+            return IN_CONTEXT
+        for one in range(min(some, _MOST - count)):
+            desk.line[count] = (fresh if one == 0 else 0) | desk.dense[one]
+            desk.role[count] = role
+            desk.ids[count] = word_at(probes.slots, probes.words, desk.hashes[one])
+            count += 1
+        fresh = 1 if some else fresh
+        at = end + 1 if (end < stop and text[end] == 0x0A) or end == at else end
+    return count
+
+
+@kernel
+def read_rows(
+    text: NDArray[np.uint8],
+    offsets: NDArray[np.int64],
+    view: View,
+    probes: Probes,
+    desk: Desk,
+    normalized: bool,
+    without: NDArray[np.int64],
+    again: NDArray[np.bool_],
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Find the probes that conversations hold.
+
+    Args:
+        text, offsets: the buffer they lie in, and where each starts and the last stops.
+        view: how they are cut into words.
+        probes: what is looked for.
+        desk: working memory.
+        normalized: whether they were normalised already.
+        without: an item of each conversation that is not looked for in it, or -1; by probe's item.
+        again: filled: conversations that must be normalised first.
+
+    Returns:
+        Of each find its row, probe, first word and the one after the last, whether it is whole,
+        words of its answer, and role; int64, (n, 7). And its score and coverage; float64, (n, 2).
+    """
+    out, scores, found = np.empty((64, 7), np.int64), np.empty((64, 2)), 0
+    mark = 0
+    for row in range(len(offsets) - 1):
+        count = _row(text, offsets[row], offsets[row + 1], view, probes, desk, normalized)
+        again[row] = count == IN_CONTEXT
+        if count <= 0:
+            continue
+        hits = _hits(desk, count, probes)
+        first = 0
+        while first < len(hits):
+            probe, last = hits[first] >> _PLACE, first
+            while last < len(hits) and hits[last] >> _PLACE == probe:
+                last += 1
+            mark += 1
+            enough = last - first >= probes.least[probe]
+            if enough and probes.item[probe] != without[row]:
+                one = _scored(probe, hits, first, last, mark, desk, count, probes)
+                if one.score >= probes.limit[probe]:
+                    if found == len(out):
+                        out, scores = _wider(out), _wider(scores)
+                    out[found, 0], out[found, 1] = row, probe
+                    out[found, 2], out[found, 3] = one.start, one.stop
+                    out[found, 4], out[found, 5] = one.whole, one.answer
+                    out[found, 6] = desk.role[one.start]
+                    scores[found, 0], scores[found, 1] = one.score, one.coverage
+                    found += 1
+            first = last
+    desk.seen[:] = 0
+    return out[:found], scores[:found]
+
+
+@kernel
+def _wider(array: NDArray[Number]) -> NDArray[Number]:
+    wide = np.empty((2 * len(array), array.shape[1]), array.dtype)
+    wide[: len(array)] = array
+    return wide
