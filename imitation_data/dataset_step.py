@@ -7,7 +7,7 @@ of rows.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
@@ -72,6 +72,7 @@ class Decision:
         note: one line about the decision as a whole, for the report.
         tables: numbers about it.
         shown: pairs of rows worth looking at.
+        files: what else belongs into the version's folder, by name.
     """
 
     reason: str
@@ -85,6 +86,7 @@ class Decision:
     note: str = ""
     tables: tuple[Table, ...] = ()
     shown: tuple[Shown, ...] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @runtime_checkable

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 import orjson
 import xxhash
+from numpy.typing import NDArray
 
 from imitation_data.conversation import Conversation, to_batch
 from imitation_data.dedup.near_step import number_of
@@ -331,6 +332,12 @@ def read_rows(inputs: Sequence[str], wanted: Wanted, store: Store) -> FileRows:
             ) from error
         rows.read(given)
     return rows
+
+
+def luck_of(rows: FileRows, seed: int) -> NDArray[np.uint64]:
+    """A random number of each row; equal rows with equal ids have equal luck."""
+    names = (f"{seed}/{at.tie}/{at.digest}/{at.part}".encode() for at in rows.at)
+    return np.fromiter(map(xxhash.xxh3_64_intdigest, names), np.uint64, len(rows))
 
 
 def by_record(reader: Reader) -> bool:

@@ -12,7 +12,6 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
-import xxhash
 from numpy.typing import NDArray
 
 from imitation_data.atomic import whole_folder
@@ -21,7 +20,7 @@ from imitation_data.diversity.measure import Diversity, measure
 from imitation_data.diversity.options import DiversityOptions
 from imitation_data.diversity.report import summary
 from imitation_data.errors import StoreError
-from imitation_data.file_rows import FileRows, Names, Wanted, read_rows
+from imitation_data.file_rows import FileRows, Names, Wanted, luck_of, read_rows
 from imitation_data.readers.files import utf8
 from imitation_data.versions.store import Store
 
@@ -113,7 +112,9 @@ def measure_diversity(
     """
     rows = read_rows(inputs, wanted, store)
     names = Names.of((), rows)
-    found = measure(rows.texts, options, _luck(rows, options.seed), _sources(rows, names), threads)
+    found = measure(
+        rows.texts, options, luck_of(rows, options.seed), _sources(rows, names), threads
+    )
     return Measured(wanted, tuple(inputs), rows, names, found)
 
 
@@ -127,12 +128,6 @@ def write(done: Measured, folder: Path) -> None:
         pq.write_table(done.nearest(), made / "nearest.parquet")
         text = orjson.dumps(done.summary, option=orjson.OPT_INDENT_2)
         (made / "diversity.json").write_bytes(text)
-
-
-def _luck(rows: FileRows, seed: int) -> NDArray[np.uint64]:
-    """A random number of each row; equal rows with equal ids have equal luck."""
-    names = (f"{seed}/{at.tie}/{at.digest}/{at.part}".encode() for at in rows.at)
-    return np.fromiter(map(xxhash.xxh3_64_intdigest, names), np.uint64, len(rows))
 
 
 def _sources(rows: FileRows, names: Names) -> tuple[NDArray[np.int16], list[str]]:

@@ -37,6 +37,7 @@ from imitation_data.dedup.exact import ExactDedup
 from imitation_data.dedup.near_step import NearDedup
 from imitation_data.diversity.step import MeasureDiversity
 from imitation_data.errors import RecipeError, SourceError
+from imitation_data.leakage.step import CheckLeakage
 from imitation_data.options import key_problems, make, nearest, plain_options
 from imitation_data.readers import READERS, find_files
 from imitation_data.recipe_parts import NAME, BoundSource, Source, StepUse
@@ -50,6 +51,7 @@ from imitation_data.yaml_file import dump_yaml, load_yaml
 DATASET_STEPS: Mapping[str, type[DatasetStep]] = {
     "exact_dedup": ExactDedup,
     "near_dedup": NearDedup,
+    "leakage": CheckLeakage,
     "diversity": MeasureDiversity,
     "sample": Sample,
     "mix": Mix,
@@ -183,6 +185,8 @@ class _Reading:
             return None
         step, problems = make(kinds[name], rest)
         self.add(f"{where} {name}", problems)
+        if isinstance(step, CheckLeakage):
+            step = step.at(self.folder)
         number = int(where.removeprefix("steps[").removesuffix("]"))
         return StepUse(number, name, step, tuple(only)) if step is not None else None
 

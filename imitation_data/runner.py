@@ -20,6 +20,7 @@ from typing import cast
 from imitation_data.dataset_step import DatasetStep, Table
 from imitation_data.engines.local import Local, cores, give_back
 from imitation_data.errors import BuildError, CheckError, StepError
+from imitation_data.leakage.step import CheckLeakage
 from imitation_data.recipe import Recipe, load_recipe
 from imitation_data.recipe_parts import StepUse
 from imitation_data.report.summary import CheckResult, SourceFact
@@ -89,6 +90,7 @@ class _State:
     notes: dict[int, str] = field(default_factory=dict)
     tables: dict[int, tuple[Table, ...]] = field(default_factory=dict)
     stages: list[str] = field(default_factory=list)
+    more: dict[str, bytes] = field(default_factory=dict)
 
 
 def build(
@@ -265,6 +267,8 @@ class _Run:
         state.splits = decision.splits or state.splits
         state.notes[use.number] = decision.note
         state.tables[use.number] = tables(decision, state.shards)
+        for name, content in decision.files.items():
+            state.more[name if name not in state.more else f"{use.number:02d}-{name}"] = content
         apply = apply_tasks(use, state.shards, decision, folder)
         self._apply(state, apply, books, folder, use.type)
         del decision, apply
@@ -291,6 +295,7 @@ class _Run:
                 use.sources,
                 use.step.REVISION,
                 library_versions(use.step.LIBRARIES),
+                *([use.step.depends()] if isinstance(use.step, CheckLeakage) else []),
             ]
             for use in uses
         ]
@@ -356,6 +361,7 @@ class _Run:
             files=state.files,
             ledgers=tuple(state.ledgers),
             stages=tuple(state.stages),
+            more=state.more,
         )
 
 

@@ -34,7 +34,7 @@ FORBIDDEN_IMPORTS = {"torch", "transformers"}
 LAYERS = [
     ("cli",),
     ("growing_index",),
-    ("deduplicate", "measure_diversity"),
+    ("check_leakage", "deduplicate", "measure_diversity"),
     ("kept_files",),
     ("file_rows",),
     ("runner", "explanation", "stored", "inputs"),
@@ -42,7 +42,7 @@ LAYERS = [
     ("stages",),
     ("engines", "versions", "recipe", "recipe_parts", "contradictions"),
     ("checks",),
-    ("bleu", "diversity", "report", "readers", "rows", "dedup", "sampling", "splits"),
+    ("bleu", "diversity", "leakage", "report", "readers", "rows", "dedup", "sampling", "splits"),
     ("dataset_step", "identity", "normalize", "options", "yaml_file", "display", "text"),
     ("ledger", "atomic"),
     ("conversation",),

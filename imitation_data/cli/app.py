@@ -9,7 +9,7 @@ from typing import NoReturn, TextIO
 import orjson
 import typer
 
-from imitation_data.cli import dataset, dedup, diversity, recipe
+from imitation_data.cli import dataset, dedup, diversity, leakage, recipe
 from imitation_data.errors import ImitationDataError, RecipeError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.command("explain")(dataset.explain)
 app.command("dedup")(dedup.dedup)
 app.add_typer(dedup.index, name="index")
 app.command("diversity")(diversity.diversity)
+app.command("leakage")(leakage.leakage)
 
 
 class _Interrupted(BaseException):

@@ -200,10 +200,26 @@ def load(
     return Benchmark(name, spec.title, spec.license, origin, items)
 
 
-def parse(reference: str) -> tuple[str, str]:
-    """Name and path of `NAME` or `NAME=PATH`."""
+def load_all(references: Sequence[str]) -> list[Benchmark]:
+    """Load benchmarks by `NAME`, `NAME@REVISION` or `NAME=PATH`.
+
+    Raises:
+        SourceError: one cannot be read, or is named twice.
+    """
+    found: dict[str, Benchmark] = {}
+    for reference in references:
+        name, path, revision = parse(reference)
+        if name in found:
+            raise SourceError(f"{name}: is named twice; give each file a name of its own")
+        found[name] = load(name, path, revision)
+    return list(found.values())
+
+
+def parse(reference: str) -> tuple[str, str, str]:
+    """Name, path and revision of a reference."""
     name, _, path = reference.partition("=")
-    return name.strip(), path
+    name, _, revision = name.partition("@")
+    return name.strip(), path, revision or "main"
 
 
 def _items(files: Sequence[SourceFile], forms: Sequence[Columns], name: str) -> Iterator[Item]:

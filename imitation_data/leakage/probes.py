@@ -21,11 +21,11 @@ from imitation_data.text.column import buffers_of
 SHORTEST, LONGEST = 4, 1 << 16  # words of a probe
 # Words, and the score that is enough; found by leaving each item out and looking for the others.
 LIMITS = ((11, 0.87), (15, 0.82), (24, 0.78), (48, 0.75))
-OPTIONS = 0.85  # the same for a question with its options
+OPTIONS = ((30, 0.84), (40, 0.85), (60, 0.852), (75, 0.82))  # a question with its options
 SQUEEZED = 0.93  # at least, where words are told apart by white space alone
 WHOLE = 0.999
 NEVER = 9.0
-LITTLE, ENOUGH, ALONE = 8.0, 14.0, 30.0  # nats: exact turns only, whole only, and a bare stem
+LITTLE, ENOUGH = 8.0, 14.0  # nats that a probe tells: below, only exact turns, only whole ones
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # Signs that markup puts around words are no words; where punctuation was lost, no sign is one.
 _MARKUP = "*#>|~-"
@@ -208,15 +208,17 @@ def limits_of(
     """
     stems = Counter((one.benchmark, normalized(one.text)) for one in texts if one.stem)
     sizes, enough = zip(*LIMITS, strict=True)
+    longer, more = zip(*OPTIONS, strict=True)
     limits = np.interp(words, sizes, enough)
     for place, one in enumerate(texts):
         if one.options:
-            limits[place] = OPTIONS
+            limits[place] = np.interp(words[place], longer, more)
         if not 1 < words[place] <= LONGEST:
             limits[place] = NEVER
         elif one.stem:
-            own = stems[one.benchmark, normalized(one.text)] == 1 and told[place] >= ALONE
-            limits[place] = WHOLE if own else NEVER
+            # A turn that goes on, perhaps with other options, asks something else.
+            own = stems[one.benchmark, normalized(one.text)] == 1 and told[place] >= LITTLE
+            limits[place] = EXACT if own else NEVER
         elif told[place] < LITTLE or words[place] < SHORTEST:
             limits[place] = EXACT
         elif told[place] < ENOUGH:

@@ -257,6 +257,8 @@ def _scored(
     weight = score
     if begins and stops and longest >= RUN * length and longest >= 4 and told >= 0.3:
         score = max(score, CUT)  # cut off where the turn or line ends
+    if longest:
+        start, stop = min(start, ends - longest + shift), max(stop, ends + shift)
     answer = _answer_near(probe, start, stop, ids, count, probes)
     if score >= ANSWERED:
         score += 0.2 if answer > 1 else 0.1 * answer

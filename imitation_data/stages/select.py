@@ -154,6 +154,7 @@ def apply_tasks(
             evidence=decision.evidence[start:stop] if decision.evidence else (),
             tables=(),
             shown=(),
+            files={},
             split=None if decision.split is None else decision.split[start:stop],
         )
         named = {row: keys[row] for row in mine.other[mine.other >= 0].tolist()}

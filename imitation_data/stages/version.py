@@ -100,6 +100,7 @@ class Draft:
     files: Mapping[str, list[dict[str, object]]]
     ledgers: tuple[LedgerFile, ...]
     stages: tuple[str, ...]
+    more: Mapping[str, bytes]
 
 
 def write_version(draft: Draft) -> tuple[StoredVersion, bool]:
@@ -113,6 +114,8 @@ def write_version(draft: Draft) -> tuple[StoredVersion, bool]:
     try:
         folder = draft.store.start(draft.recipe.name, number)
         examples = _write_rows(draft, folder)
+        for name, content in draft.more.items():
+            (folder / name).write_bytes(content)
         files = _checksums(folder)
         inputs = _inputs(draft, files)
         if previous is not None and bump == "none":
@@ -267,7 +270,7 @@ def known_limits(recipe: Recipe) -> tuple[str, ...]:
         ("pii" not in types, "Personal data was not masked."),
         ("exact_dedup" not in types, "Exact duplicates were not removed."),
         ("near_dedup" not in types, "Near-duplicates were not looked for."),
-        (True, "Overlap with benchmarks was not looked for."),
+        ("leakage" not in types, "Overlap with benchmarks was not looked for."),
         ("split" not in types, "All rows are in one split."),
     ]
     return tuple(sentence for applies, sentence in limits if applies)
