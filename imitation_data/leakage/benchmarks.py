@@ -132,6 +132,7 @@ KNOWN: Mapping[str, Spec] = {
     "koala": Spec("Koala test set", "Apache-2.0", (Columns("prompt", id="id"),)),
     "vicuna": Spec("Vicuna benchmark", "Apache-2.0", (Columns("turns", id="question_id"),)),
 }
+PACKAGED = tuple(sorted(name for name, spec in KNOWN.items() if not spec.repo))
 # What fields are mostly called in files that nobody described.
 _QUESTION = ("question", "prompt", "instruction", "input", "query", "problem", "turns", "text")
 _CHOICES = ("choices", "options")

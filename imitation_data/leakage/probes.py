@@ -1,18 +1,20 @@
 """What of benchmark items is looked for: words, what they weigh, and what is enough to be found."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from imitation_data.leakage.benchmarks import Benchmark, Item
+from imitation_data.leakage.benchmarks import PACKAGED, Benchmark, Item, load
 from imitation_data.leakage.scan import EXACT, Probes
 from imitation_data.leakage.tables import hold_runs, hold_words, read_texts
-from imitation_data.leakage.weights import Runs, weights_of
+from imitation_data.leakage.weights import Elsewhere, Runs, weights_of
 from imitation_data.leakage.words import Desk, View
 from imitation_data.normalize import normalized
 from imitation_data.text.characters import MORE_BYTES, MORE_TOKENS, table
@@ -30,6 +32,7 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # Signs that markup puts around words are no words; where punctuation was lost, no sign is one.
 _MARKUP = "*#>|~-"
 _SIGNS = "".join(chr(code) for code in range(0x21, 0x7F) if not chr(code).isalnum())
+_WIDE = re.compile("[\u0800-\U0010ffff]")  # three bytes or more, as DENSE words begin
 
 
 def view(*, squeezed: bool) -> View:
@@ -127,7 +130,8 @@ class ProbeSet:
         benchmark = np.array([one.benchmark for one in texts], np.int64)
         item = np.array([one.item for one in texts], np.int64)
         runs = Runs.of(tokens, ends, size, benchmark, item)
-        weights, told = weights_of(tokens, ends, runs)
+        others = elsewhere(benchmarks, vocabulary, cut)
+        weights, told = weights_of(tokens, ends, runs, others)
         lines = [one.text.strip() for one in texts]
         maybe, slots, first, at = _run_table(runs)
         probes = Probes(
@@ -166,6 +170,31 @@ class ProbeSet:
         return why
 
 
+def elsewhere(
+    benchmarks: Sequence[Benchmark], vocabulary: NDArray[np.uint64], cut: View
+) -> Elsewhere:
+    """Count words in the package's own items, for each benchmark without its own."""
+    items = np.zeros(len(benchmarks), np.int64)
+    counts = np.zeros((len(benchmarks), len(vocabulary)), np.int64)
+    for name in PACKAGED if len(vocabulary) else ():
+        others = [place for place, one in enumerate(benchmarks) if one.name != name]
+        questions, hashes, owner = _packaged(name, squeezed=cut.squeezed)
+        place = np.minimum(np.searchsorted(vocabulary, hashes), len(vocabulary) - 1)
+        there = vocabulary[place] == hashes
+        pairs = np.unique(place[there] << 32 | owner[there])
+        counts[others] += np.bincount(pairs >> 32, minlength=len(vocabulary))
+        items[others] += questions
+    return Elsewhere(items, counts)
+
+
+@cache
+def _packaged(name: str, *, squeezed: bool) -> tuple[int, NDArray[np.uint64], NDArray[np.int64]]:
+    """How many items a benchmark of the package has, their words, and whose each is."""
+    questions = [item.question for item in load(name).items]
+    hashes, ends = hashed(questions, view(squeezed=squeezed))
+    return len(questions), hashes, np.repeat(np.arange(len(questions)), np.diff(ends))
+
+
 def hashed(texts: Sequence[str], cut: View) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
     """Hash the words of texts, one after the other, and say where each text's begin and end."""
     lines = [list(map(normalized, text.split("\n"))) for text in texts]
@@ -181,7 +210,8 @@ def hashed(texts: Sequence[str], cut: View) -> tuple[NDArray[np.uint64], NDArray
 def dense_of(texts: Sequence[Text], words: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which probes are written without spaces between words."""
     spaced = np.array([len(one.text.split()) for one in texts], np.int64)
-    return np.asarray(3 * spaced < words)
+    wide = np.array([len(_WIDE.findall(one.text)) for one in texts], np.int64)
+    return np.asarray((3 * spaced < words) & (2 * wide > words))
 
 
 def sizes_of(words: NDArray[np.int64], dense: NDArray[np.bool_]) -> NDArray[np.int64]:

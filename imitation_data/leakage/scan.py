@@ -212,6 +212,34 @@ def _answer_near(
 
 
 @kernel
+def _whole_turn(
+    probe: int,
+    hits: NDArray[np.int64],
+    first: int,
+    last: int,
+    desk: Desk,
+    count: int,
+    probes: Probes,
+) -> int:
+    """Where a turn begins that is all of a probe and nothing else, or -1."""
+    head = probes.starts[probe]
+    length = probes.starts[probe + 1] - head
+    for one in range(first, last):
+        place = hits[one] >> AT & _PART
+        end = place + length
+        if hits[one] & _PART or desk.line[place] & 3 != 2 or end > count:
+            continue
+        if end < count and desk.line[end] & 3 != 2:
+            continue
+        same = 0
+        while same < length and desk.ids[place + same] == probes.tokens[head + same]:
+            same += 1
+        if same == length:
+            return place
+    return -1
+
+
+@kernel
 def _scored(
     probe: int,
     hits: NDArray[np.int64],
@@ -226,6 +254,7 @@ def _scored(
     tokens, weights, ids, line = probes.tokens, probes.weights, desk.ids, desk.line
     head = probes.starts[probe]
     length, size = probes.starts[probe + 1] - head, probes.size[probe]
+    begin, end = first, last
     first, last = _window(hits, first, last, 2 * length + 16)
     shift = _diagonal(hits, first, last, desk.diagonals)
     start, stop = count, 0
@@ -262,12 +291,9 @@ def _scored(
     answer = _answer_near(probe, start, stop, ids, count, probes)
     if score >= ANSWERED:
         score += 0.2 if answer > 1 else 0.1 * answer
-    if (
-        longest == length
-        and line[shift] & 3 == 2
-        and (length + shift >= count or line[length + shift] & 3 == 2)
-    ):
-        score = EXACT
+    turn = _whole_turn(probe, hits, begin, end, desk, count, probes)
+    if turn >= 0:
+        return Found(EXACT, 1.0, turn, turn + length, True, answer)
     return Found(score, weight, start, stop, longest == length, answer)
 
 

@@ -69,15 +69,28 @@ def _items_with(
     return held
 
 
+@dataclass(frozen=True)
+class Elsewhere:
+    """How common words are in items of other benchmarks, so that small ones can tell, too.
+
+    Attributes:
+        items: how many there are, by benchmark.
+        counts: how many of them have each word, (benchmarks, words), int64.
+    """
+
+    items: NDArray[np.int64]
+    counts: NDArray[np.int64]
+
+
 def weights_of(
-    tokens: NDArray[np.int32], starts: NDArray[np.int64], runs: Runs
+    tokens: NDArray[np.int32], starts: NDArray[np.int64], runs: Runs, elsewhere: Elsewhere
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Weigh the words of all probes.
 
     A word's share is 1 over the square of the number of items that have the rarest run around it,
     0 where all runs around it are templates. Half of its weight is that share; half is the share
     times the logarithm of how few items have the word (inverse document frequency, Spärck Jones
-    1972), within its benchmark.
+    1972), in its benchmark and in those of the package.
 
     Returns:
         Weights, which sum to 1 in each probe, float32; and how much each probe tells about which
@@ -93,7 +106,7 @@ def weights_of(
     for step in range(int(size.max(initial=0))):
         reach = step < size
         np.maximum.at(share, place[reach] + step, 1 / held[reach] ** 2)
-    rare = share * _rarity(tokens, probe, runs)
+    rare = share * _rarity(tokens, probe, runs, elsewhere)
     order = np.lexsort((np.arange(len(tokens)), tokens, probe))
     again = np.zeros(len(tokens), bool)
     again[order[1:]] = (np.diff(tokens[order]) == 0) & (np.diff(probe[order]) == 0)
@@ -105,8 +118,10 @@ def weights_of(
     return weights.astype(np.float32), np.asarray(told, np.float64)
 
 
-def _rarity(tokens: NDArray[np.int32], probe: NDArray[np.int64], runs: Runs) -> NDArray[np.float64]:
-    """The logarithm of how few items of the benchmark have each word."""
+def _rarity(
+    tokens: NDArray[np.int32], probe: NDArray[np.int64], runs: Runs, elsewhere: Elsewhere
+) -> NDArray[np.float64]:
+    """The logarithm of how few items have each word: of the benchmark, and of others."""
     found = np.zeros(len(tokens))
     for benchmark in np.unique(runs.benchmark).tolist():
         mine = runs.benchmark[probe] == benchmark
@@ -114,5 +129,7 @@ def _rarity(tokens: NDArray[np.int32], probe: NDArray[np.int64], runs: Runs) -> 
         pairs = np.unique(tokens[mine].astype(np.int64) << 32 | runs.item[probe[mine]])
         known, counts = np.unique(pairs >> 32, return_counts=True)
         df = counts[np.searchsorted(known, tokens[mine])]
+        df = df + elsewhere.counts[benchmark, tokens[mine]]
+        items += int(elsewhere.items[benchmark])
         found[mine] = np.maximum(0, np.log((items + 1) / (df + 1)))
     return found
