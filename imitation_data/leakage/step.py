@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
@@ -84,11 +83,13 @@ class CheckLeakage:
         return [[one.name, one.origin, one.checksum] for one in self._benchmarks()]
 
     def _benchmarks(self) -> "tuple[Benchmark, ...]":
+        from imitation_data.leakage.benchmarks import load_all  # noqa: PLC0415 - reads files
+
         given = (
             f"{_name(one)}={path}" if (path := self.paths.get(_name(one), "")) else one
             for one in self.against
         )
-        return _loaded(tuple(given))
+        return tuple(load_all(list(given)))
 
     def texts(self, table: pa.Table) -> pa.ChunkedArray:
         """The text of each row that is looked at, null where there is none."""
@@ -147,10 +148,3 @@ class CheckLeakage:
 
 def _name(reference: str) -> str:
     return reference.partition("=")[0].partition("@")[0]
-
-
-@cache
-def _loaded(references: tuple[str, ...]) -> "tuple[Benchmark, ...]":
-    from imitation_data.leakage.benchmarks import load_all  # noqa: PLC0415 - reads files
-
-    return tuple(load_all(references))

@@ -21,6 +21,7 @@ from imitation_data.dedup.exact import ExactDedup
 from imitation_data.dedup.near_step import NearDedup
 from imitation_data.diversity.step import MeasureDiversity
 from imitation_data.ledger import Drop, Kept, Outcome
+from imitation_data.leakage.step import CheckLeakage
 from imitation_data.readers import READERS, BadRecord, Record, read
 from imitation_data.recipe import DATASET_STEPS
 from imitation_data.rows import ROW_STEPS, RowStep, apply
@@ -40,6 +41,7 @@ DATASET_CASES: dict[str, DatasetStep] = {
     "exact_dedup any_query": ExactDedup("any_query", keep="smallest_id"),
     "near_dedup": NearDedup(threshold=0.5),
     "near_dedup prompt": NearDedup("prompt", 0.4, 2, priority=("two",), scheme="xxh32"),
+    "leakage": CheckLeakage(("vicuna", "koala")),
     "diversity": MeasureDiversity(),
     "diversity sample": MeasureDiversity("conversation", "char", "both", limit=30, sample=20),
     "sample": Sample(share=0.5),
@@ -65,7 +67,7 @@ def made(subject: Subject) -> list[object]:
         decision = apply_dataset_step(subject, rows, "7")[2]
         places = [] if decision.split is None else decision.split.tolist()
         split = [decision.splits[place] for place in places]
-        measured = [] if decision.reason or split else [decision.note]
+        measured = [decision.note] if isinstance(subject, MeasureDiversity | CheckLeakage) else []
         return [decision.drop.tolist(), decision.other.tolist(), split, *measured]
     return [as_json(outcome) for outcome in apply(subject, CORPUS)]
 
