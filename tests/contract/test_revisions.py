@@ -20,8 +20,8 @@ from imitation_data.dataset_step import DatasetStep, apply_dataset_step
 from imitation_data.dedup.exact import ExactDedup
 from imitation_data.dedup.near_step import NearDedup
 from imitation_data.diversity.step import MeasureDiversity
-from imitation_data.ledger import Drop, Kept, Outcome
 from imitation_data.leakage.step import CheckLeakage
+from imitation_data.ledger import Drop, Kept, Outcome
 from imitation_data.readers import READERS, BadRecord, Record, read
 from imitation_data.recipe import DATASET_STEPS
 from imitation_data.rows import ROW_STEPS, RowStep, apply
