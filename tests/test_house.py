@@ -34,7 +34,7 @@ FORBIDDEN_IMPORTS = {"torch", "transformers"}
 LAYERS = [
     ("cli",),
     ("growing_index",),
-    ("check_leakage", "deduplicate", "measure_diversity"),
+    ("check_leakage", "deduplicate", "evalset", "measure_diversity"),
     ("kept_files",),
     ("file_rows",),
     ("runner", "explanation", "stored", "inputs"),

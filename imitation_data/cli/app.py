@@ -9,7 +9,7 @@ from typing import NoReturn, TextIO
 import orjson
 import typer
 
-from imitation_data.cli import dataset, dedup, diversity, leakage, recipe
+from imitation_data.cli import dataset, dedup, diversity, evalset, leakage, recipe
 from imitation_data.errors import ImitationDataError, RecipeError
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command("dedup")(dedup.dedup)
 app.add_typer(dedup.index, name="index")
 app.command("diversity")(diversity.diversity)
 app.command("leakage")(leakage.leakage)
+app.command("evalset")(evalset.evalset)
 
 
 class _Interrupted(BaseException):
