@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from imitation_data.conversation import Conversation, to_batch
 from imitation_data.identity import Identity, Keys, identity_of, keys_of
 from imitation_data.ledger import Drop
+from imitation_data.text.compared import On, replaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,40 @@ class Shown:
     pairs: tuple[Pair, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """Spans of a row that stays, to be replaced.
+
+    Attributes:
+        row: which.
+        spans: from and before, in characters of the compared text.
+        found: why, in a few words.
+        evidence: what stood there; personal data is masked later.
+    """
+
+    row: int
+    spans: tuple[tuple[int, int], ...]
+    found: str
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Masks:
+    """All that is replaced.
+
+    Attributes:
+        kind: the slug of every edit.
+        on: what of a row the spans are of.
+        instead: what stands there then.
+        rows: rows that stay, ascending.
+    """
+
+    kind: str
+    on: On
+    instead: str
+    rows: tuple[Mask, ...]
+
+
 @dataclass(frozen=True)
 class Decision:
     """What becomes of each row.
@@ -72,7 +107,8 @@ class Decision:
         note: one line about the decision as a whole, for the report.
         tables: numbers about it.
         shown: pairs of rows worth looking at.
-        files: what else belongs into the version's folder, by name.
+        files: JSON files that belong into the version's folder, too, by name.
+        masks: what is replaced in rows that stay.
     """
 
     reason: str
@@ -86,7 +122,8 @@ class Decision:
     note: str = ""
     tables: tuple[Table, ...] = ()
     shown: tuple[Shown, ...] = ()
-    files: Mapping[str, bytes] = field(default_factory=dict)
+    files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    masks: Masks | None = None
 
 
 @runtime_checkable
@@ -185,12 +222,23 @@ def apply_dataset_step(
         table = pa.Table.from_batches([to_batch(rows)])
         texts = [step.texts(table)]
         decision = step.match(who, step.sketch(table), texts, sources, 1)
-    kept = [row for row, drop in zip(rows, decision.drop, strict=True) if not drop]
+    masks = {one.row: one for one in decision.masks.rows} if decision.masks else {}
+    kept = [
+        masked(row, decision.masks, masks[place]) if decision.masks and place in masks else row
+        for place, row in enumerate(rows)
+        if not decision.drop[place]
+    ]
     dropped = [
         (rows[place], drop_of(decision, place, rows[decision.other[place]].key))
         for place in np.flatnonzero(decision.drop).tolist()
     ]
     return kept, dropped, decision
+
+
+def masked(row: Conversation, masks: Masks, mask: Mask) -> Conversation:
+    """A row with some spans replaced; its tokens are to be counted again."""
+    turns = replaced(row.messages, masks.on, mask.spans, masks.instead)
+    return row._replace(messages=turns, tokens=None)
 
 
 def drop_of(decision: Decision, place: int, other: str) -> Drop:

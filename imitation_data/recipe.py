@@ -187,6 +187,7 @@ class _Reading:
         self.add(f"{where} {name}", problems)
         if isinstance(step, CheckLeakage):
             step = step.at(self.folder)
+            self.add(f"{where} {name}", step.problems())
         number = int(where.removeprefix("steps[").removesuffix("]"))
         return StepUse(number, name, step, tuple(only)) if step is not None else None
 

@@ -17,6 +17,8 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import cast
 
+import orjson
+
 from imitation_data.dataset_step import DatasetStep, Table
 from imitation_data.engines.local import Local, cores, give_back
 from imitation_data.errors import BuildError, CheckError, StepError
@@ -267,9 +269,11 @@ class _Run:
         state.splits = decision.splits or state.splits
         state.notes[use.number] = decision.note
         state.tables[use.number] = tables(decision, state.shards)
-        for name, content in decision.files.items():
+        for name, value in decision.files.items():
+            only = {"sources": list(use.sources)} if use.sources else {}
+            content = orjson.dumps({**only, **value}, option=orjson.OPT_INDENT_2)
             state.more[name if name not in state.more else f"{use.number:02d}-{name}"] = content
-        apply = apply_tasks(use, state.shards, decision, folder)
+        apply = apply_tasks(use, state.shards, decision, folder, self.recipe.encoding)
         self._apply(state, apply, books, folder, use.type)
         del decision, apply
         give_back()

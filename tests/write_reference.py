@@ -47,6 +47,8 @@ def reference() -> Iterator[str]:
 
 def default_of(kind: type) -> Iterator[str]:
     for field in fields(kind):
+        if not field.init:
+            continue
         if field.default is not MISSING:
             yield f"`{field.name}: {plain(field.default)}`"
         elif field.default_factory is not MISSING:

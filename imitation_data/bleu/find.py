@@ -18,6 +18,7 @@ from imitation_data.text.column import in_order
 
 BATCH, EXPANDED = 256, 64  # queries a thread takes at a time
 IDENTICAL = 100.0
+NEARLY = 1e-9  # scores so close are one score
 PLAIN = BleuOptions()
 
 
@@ -192,7 +193,7 @@ class Bleu:
 
     def _pairs(self, rows: NDArray[np.int64], limit: float) -> Pairs:
         """Pairs of forms, without copies; queries by their place in `rows`."""
-        index, least = self._index, np.log(max(limit, 1e-300) / 100)
+        index, least = self._index, np.log(max(limit, NEARLY) / 100)
         found = [
             above(self._corpus, rows, index.base, reverse, self._twins, least)
             for reverse in self.options.reversals

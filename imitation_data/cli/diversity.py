@@ -100,6 +100,9 @@ def _print(done: "Measured", out: Path | None, *, quiet: bool) -> None:
         say(table.title)
         bars = table.bars or (0.0,) * len(table.rows)
         widths = [max(map(len, column)) for column in zip(table.header, *table.rows, strict=True)]
+        if not table.bars:
+            cells = [f"{cell:>{width}}" for cell, width in zip(table.header, widths, strict=True)]
+            say(f"  {'  '.join(cells)}")
         for row, bar in zip(table.rows, bars, strict=True):
             cells = [f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True)]
             say(f"  {'  '.join(cells)}  {'#' * round(BAR * bar / 100)}".rstrip())

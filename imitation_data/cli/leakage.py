@@ -12,19 +12,29 @@ from imitation_data.cli.options import JsonOption, StoreOption, WorkersOption
 
 if TYPE_CHECKING:
     from imitation_data.check_leakage import LeakageReport
+    from imitation_data.leakage.checked import Check
+    from imitation_data.leakage.known import Columns
 
 AGAINST = (
     "Benchmarks, with commas between them: NAME (koala, vicuna and human_eval come with the "
     "package, others from the Hub), NAME@REVISION of the Hub, or NAME=PATH for your own files."
 )
 FINDS = 5  # shown on the terminal
-_COMMA = re.compile(r",(?=[\w.-]+(?:[=@,]|$))")
+_FIELDS = ("choices", "answers")
+_COMMA = re.compile(r",\s*(?=[\w.-]+(?:[=@,]|$))")
 
 
 def leakage(  # noqa: PLR0913, PLR0917 - one parameter an option
     inputs: Annotated[list[str], typer.Argument(help=ANYWHERE.partition(";")[0] + ".")],
     against: Annotated[list[str], typer.Option("--against", help=AGAINST)],
     on: Annotated[str, typer.Option("--on", help=ON)] = "conversation",
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--columns",
+            help="Fields of your own file: NAME:question=Q,choices=A+B,answers=C,id=D; repeat it.",
+        ),
+    ] = None,
     bleu: Annotated[
         float,
         typer.Option(
@@ -56,13 +66,15 @@ def leakage(  # noqa: PLR0913, PLR0917 - one parameter an option
     from imitation_data.engines.local import cores  # noqa: PLC0415
     from imitation_data.file_rows import Wanted  # noqa: PLC0415
     from imitation_data.leakage.benchmarks import load_all  # noqa: PLC0415
-    from imitation_data.leakage.checked import Check  # noqa: PLC0415
 
     if out is not None:
         refuse_taken(out, inputs)
-    references = [one for given in against for one in _COMMA.split(given) if one]
-    benchmarks = load_all(references)
-    check = Check(bleu, certificate, seed)
+    references = [one.strip(" ,") for given in against for one in _COMMA.split(given)]
+    references = [one for one in references if one]
+    if not references:
+        raise typer.BadParameter("names no benchmark", param_hint="--against")
+    check = _check(bleu, seed, certificate=certificate)
+    benchmarks = load_all(references, dict(map(_columns, columns or ())))
     wanted, threads = Wanted(on, id=name), workers or cores()
     done = check_leakage(inputs, wanted, benchmarks, check, open_store(store), threads)
     if out is not None:
@@ -71,6 +83,32 @@ def leakage(  # noqa: PLR0913, PLR0917 - one parameter an option
         typer.echo(orjson.dumps(done.summary).decode())
     else:
         _print(done, out, quiet=quiet)
+
+
+def _check(bleu: float, seed: int, *, certificate: bool) -> "Check":
+    from imitation_data.errors import StepError  # noqa: PLC0415 - keeps --help fast
+    from imitation_data.leakage.checked import Check  # noqa: PLC0415
+
+    try:
+        return Check(bleu, certificate, seed)
+    except ValueError as error:
+        raise StepError(str(error)) from error
+
+
+def _columns(told: str) -> "tuple[str, Columns]":
+    """Read `NAME:question=Q,choices=A+B,answers=C,id=D`."""
+    from imitation_data.leakage.known import Columns  # noqa: PLC0415 - keeps --help fast
+
+    name, _, rest = told.partition(":")
+    fields = dict(part.partition("=")[::2] for part in rest.split(",") if part)
+    if not name or not fields.get("question") or set(fields) - {*_FIELDS, "question", "id"}:
+        raise typer.BadParameter(
+            f"found {told!r}; expected NAME:question=Q,choices=A+B,answers=C,id=D; all but the "
+            "question may be left out",
+            param_hint="--columns",
+        )
+    several = {key: tuple(filter(None, fields.get(key, "").split("+"))) for key in _FIELDS}
+    return name, Columns(fields["question"], **several, id=fields.get("id", ""))
 
 
 def _print(done: "LeakageReport", out: Path | None, *, quiet: bool) -> None:
@@ -100,7 +138,8 @@ def _print(done: "LeakageReport", out: Path | None, *, quiet: bool) -> None:
         return
     leaks = checked.leaks
     order = sorted(range(len(leaks)), key=lambda leak: (-leaks.score[leak], leak))
-    for leak in order[:FINDS]:
+    best = {int(leaks.item[leak]): leak for leak in reversed(order)}  # one of each item
+    for leak in sorted(best.values(), key=order.index)[:FINDS]:
         say(f"{done.names.shown(int(leaks.row[leak]))}: {checked.found(leak)}")
         say(f"  {checked.evidence(leak)}")
     if out is not None:

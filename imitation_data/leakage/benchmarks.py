@@ -2,8 +2,9 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath
@@ -11,12 +12,15 @@ from typing import Any
 
 import orjson
 
+from imitation_data.display import terminal
 from imitation_data.errors import SourceError
+from imitation_data.leakage.known import KNOWN, Columns, Spec
+from imitation_data.options import nearest
 from imitation_data.readers.csv_rows import MAX_FIELD
 from imitation_data.readers.csv_rows import SUFFIXES as CSV
 from imitation_data.readers.files import SourceFile, find_files
 from imitation_data.readers.hub import fetch
-from imitation_data.readers.quoting import kind, names_of
+from imitation_data.readers.quoting import kind
 from imitation_data.readers.raw import SUFFIXES, read_raw
 from imitation_data.readers.record import BadRecord
 
@@ -41,98 +45,6 @@ class Item:
     answers: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Columns:
-    """Which fields of a record hold what.
-
-    Attributes:
-        question: of a list the first entry counts; in tables without a header, columns are called
-            `1`, `2`, …
-        choices: one field with a list, or one for each option.
-        answers: fields with an answer or a list of them; where there are choices, its letter or
-            its number from 0 will do.
-        id: the item's own name.
-    """
-
-    question: str = "question"
-    choices: tuple[str, ...] = ()
-    answers: tuple[str, ...] = ()
-    id: str = ""
-
-
-@dataclass(frozen=True)
-class Spec:
-    """A benchmark that is known by name.
-
-    Attributes:
-        title: its name in print.
-        license: SPDX, of the items.
-        forms: the columns of the forms it comes in, tried in order.
-        repo: the dataset on the Hub; empty where the items come with the package.
-        files: which of its files are meant.
-    """
-
-    title: str
-    license: str
-    forms: tuple[Columns, ...]
-    repo: str = ""
-    files: tuple[str, ...] = ()
-
-
-_FOUR = ("2", "3", "4", "5")
-KNOWN: Mapping[str, Spec] = {
-    "mmlu": Spec(
-        "MMLU",
-        "MIT",
-        (Columns("question", ("choices",), ("answer",)), Columns("1", _FOUR, ("6",))),
-        "cais/mmlu",
-        ("all/test-*.parquet",),
-    ),
-    "nq_open": Spec(
-        "Natural Questions, open",
-        "CC-BY-SA-3.0",
-        (Columns("question", (), ("answer",)),),
-        "google-research-datasets/nq_open",
-        ("nq_open/validation-*.parquet",),
-    ),
-    "gsm8k": Spec(
-        "GSM8K",
-        "MIT",
-        (Columns("question", (), ("answer",)),),
-        "openai/gsm8k",
-        ("main/test-*.parquet",),
-    ),
-    "mgsm": Spec(
-        "MGSM",
-        "CC-BY-SA-4.0",
-        (Columns("question", (), ("answer_number",)), Columns("1", (), ("2",))),
-        "juletxara/mgsm",
-        ("mgsm_*.tsv",),
-    ),
-    "mt_bench": Spec(
-        "MT-bench",
-        "Apache-2.0",
-        (Columns("turns", id="question_id"), Columns("prompt", id="prompt_id")),
-        "HuggingFaceH4/mt_bench_prompts",
-        ("data/*.parquet",),
-    ),
-    "truthful_qa": Spec(
-        "TruthfulQA",
-        "Apache-2.0",
-        (
-            Columns("question", (), ("best_answer", "correct_answers")),
-            Columns("Question", (), ("Best Answer", "Correct Answers")),
-        ),
-        "truthfulqa/truthful_qa",
-        ("generation/*.parquet",),
-    ),
-    "human_eval": Spec(
-        "HumanEval", "MIT", (Columns("prompt", (), ("canonical_solution",), "task_id"),)
-    ),
-    "koala": Spec("Koala test set", "Apache-2.0", (Columns("prompt", id="id"),)),
-    "vicuna": Spec("Vicuna benchmark", "Apache-2.0", (Columns("turns", id="question_id"),)),
-}
-PACKAGED = tuple(sorted(name for name, spec in KNOWN.items() if not spec.repo))
 # What fields are mostly called in files that nobody described.
 _QUESTION = ("question", "prompt", "instruction", "input", "query", "problem", "turns", "text")
 _CHOICES = ("choices", "options")
@@ -187,22 +99,38 @@ def load(
     if path:
         origin, files = Path(path).name, find_files(Path(path), (*SUFFIXES, *CSV))
     elif name not in KNOWN:
-        known = ", ".join(sorted(KNOWN))
-        raise SourceError(f"{name}: no such benchmark; known are {known}; else say {name}=PATH")
+        raise SourceError(unknown(name))
     elif not spec.repo:
         origin, files = "package", find_files(SHIPPED / f"{name}.jsonl.gz", SUFFIXES)
     else:
         folder, commit = fetch(spec.repo, revision, spec.files)
         origin = f"{spec.repo}@{commit}"
         files = find_files(folder, (*SUFFIXES, *CSV), spec.files)
-    items = tuple(_items(files, forms, name))
+    items = _distinct(list(_items(files, forms, name)))
     if not items:
         raise SourceError(f"{path or origin}: holds no item of {name}")
     return Benchmark(name, spec.title, spec.license, origin, items)
 
 
-def load_all(references: Sequence[str]) -> list[Benchmark]:
+def unknown(name: str) -> str:
+    """What to say of a benchmark that is not known and has no path."""
+    if Path(name).suffix or "/" in name:
+        return f"{name}: a path needs a name before it, as mine={name}"
+    known = sorted(KNOWN)
+    return (
+        f"{name}: no such benchmark{nearest(name, known)}; known are {', '.join(known)}; for your "
+        f"own files say {name}=PATH"
+    )
+
+
+def load_all(
+    references: Sequence[str], columns: Mapping[str, Columns] | None = None
+) -> list[Benchmark]:
     """Load benchmarks by `NAME`, `NAME@REVISION` or `NAME=PATH`.
+
+    Args:
+        references: each with a name of its own.
+        columns: which fields hold what, by name; told from the records for the others.
 
     Raises:
         SourceError: one cannot be read, or is named twice.
@@ -210,9 +138,11 @@ def load_all(references: Sequence[str]) -> list[Benchmark]:
     found: dict[str, Benchmark] = {}
     for reference in references:
         name, path, revision = parse(reference)
+        if not name:
+            raise SourceError(f"{reference!r}: names no benchmark; expected NAME or NAME=PATH")
         if name in found:
             raise SourceError(f"{name}: is named twice; give each file a name of its own")
-        found[name] = load(name, path, revision)
+        found[name] = load(name, path, revision, (columns or {}).get(name))
     return list(found.values())
 
 
@@ -223,19 +153,38 @@ def parse(reference: str) -> tuple[str, str, str]:
     return name.strip(), path, revision or "main"
 
 
-def _items(files: Sequence[SourceFile], forms: Sequence[Columns], name: str) -> Iterator[Item]:
+def _distinct(items: Sequence[tuple[str, Item]]) -> tuple[Item, ...]:
+    """Items with ids that differ: behind their file's name, and numbered, where they do not."""
+    seen = Counter(item.id for _, item in items)
+    files = len({file for file, _ in items}) > 1
+    found, again = [], Counter[str]()
+    for file, item in items:
+        called = item.id
+        if seen[called] > 1:
+            called = f"{file}:{called}" if files else called
+            again[called] += 1
+            called = f"{called}#{again[called]}" if again[called] > 1 else called
+        found.append(replace(item, id=called))
+    return tuple(found)
+
+
+def _items(
+    files: Sequence[SourceFile], forms: Sequence[Columns], name: str
+) -> Iterator[tuple[str, Item]]:
+    """Items, each with its file's name."""
     for file in files:
-        several = f"{PurePosixPath(file.name).name.partition('.')[0]}:" if len(files) > 1 else ""
+        label = PurePosixPath(file.name).name.partition(".")[0]
+        several = f"{label}:" if len(files) > 1 else ""
         columns: Columns | None = None
-        for number, (where, row) in enumerate(_records(file), start=1):
+        for number, (where, row) in enumerate(_records(file, forms), start=1):
             columns = columns or _columns_of(row, forms, name, where)
-            yield _item(row, columns, f"{several}{number}", where)
+            yield label, _item(row, columns, f"{several}{number}", where)
 
 
-def _records(file: SourceFile) -> Iterator[tuple[str, dict[str, Any]]]:
+def _records(file: SourceFile, forms: Sequence[Columns]) -> Iterator[tuple[str, dict[str, Any]]]:
     """The records of a file, each with where it stands."""
     if file.suffix in CSV:
-        yield from _table(file)
+        yield from _table(file, forms)
         return
     for record in read_raw([file]):
         if isinstance(record, BadRecord):
@@ -246,20 +195,25 @@ def _records(file: SourceFile) -> Iterator[tuple[str, dict[str, Any]]]:
         yield record.where, record.value
 
 
-def _table(file: SourceFile) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Rows of a table; columns of one without a header are called `1`, `2` and so on."""
+def _table(file: SourceFile, forms: Sequence[Columns]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Rows of a table; columns of one without a header are called `1`, `2` and so on.
+
+    Only benchmarks that are known to come without one are read so.
+    """
+    bare = any(form.question == "1" for form in forms)
+    named = [{form.question, *form.choices, *form.answers} for form in forms]
     csv.field_size_limit(MAX_FIELD)
     tabs = file.suffix == ".tsv"
     with file.open() as stream:
         text = io.TextIOWrapper(stream, "utf-8-sig", errors="replace", newline="")
         rows = csv.reader(text, csv.excel_tab, quoting=csv.QUOTE_NONE) if tabs else csv.reader(text)
-        names: list[str] | None = None
+        header: list[str] | None = None
         try:
             for number, row in enumerate(filter(None, rows), start=1):
-                if number == 1 and {one.lower() for one in row} & {*_QUESTION, "best answer"}:
-                    names = row
+                if number == 1 and (not bare or any(names <= set(row) for names in named)):
+                    header = row
                     continue
-                called = names or [str(place) for place in range(1, len(row) + 1)]
+                called = header or [str(place) for place in range(1, len(row) + 1)]
                 yield f"{file.name}, row {number:,}", dict(zip(called, row, strict=False))
         except csv.Error as error:
             raise SourceError(f"{file.name}, line {rows.line_num:,}: {error}") from error
@@ -270,15 +224,19 @@ def _columns_of(row: Mapping[str, Any], forms: Iterable[Columns], name: str, whe
     for form in forms:
         if {form.question, *form.choices, *form.answers} - {""} <= row.keys():
             return form
-    asked = [one for one in _QUESTION if one in row]
+    called = {str(name).casefold(): str(name) for name in row}
+    asked, choices, answers, own = (
+        [called[one] for one in names if one in called][:1]
+        for names in (_QUESTION, _CHOICES, _ANSWERS, _ID)
+    )
     if asked:
-        choices = [one for one in _CHOICES if one in row][:1]
-        answers = [one for one in _ANSWERS if one in row][:1]
-        called = next((one for one in _ID if one in row), "")
-        return Columns(asked[0], tuple(choices), tuple(answers), called)
+        return Columns(asked[0], tuple(choices), tuple(answers), own[0] if own else "")
+    there = ", ".join(terminal(str(one), 40, line=True) for one in list(row)[:12])
+    wanted = " or ".join(form.question for form in forms) or ", ".join(_QUESTION)
     raise SourceError(
-        f"{where}: no column with a question of {name}; the row has {names_of(row)}. "
-        "A recipe can name it: columns: {question: NAME, answers: [NAME]}"
+        f"{where}: no column with a question of {name} (looked for {wanted}); the row has {there}. "
+        f"Say which it is: --columns {name}:question=NAME,answers=NAME, or in a recipe "
+        f"columns: {{{name}: {{question: NAME, answers: [NAME]}}}}"
     )
 
 
@@ -299,16 +257,26 @@ def _item(row: Mapping[str, Any], columns: Columns, number: str, where: str) -> 
 
 def _texts(row: Mapping[str, Any], name: str, where: str) -> list[str]:
     if name not in row:
-        raise SourceError(f"{where}: no column {name}; the row has {names_of(row)}")
+        there = ", ".join(terminal(str(one), 40, line=True) for one in list(row)[:12])
+        raise SourceError(f"{where}: no column {name}; the row has {there}")
     value = row[name]
     if value is None:
         return []
-    return [str(one) for one in value] if isinstance(value, list) else [str(value)]
+    if isinstance(value, dict) and isinstance(value.get("text"), list):  # ARC's choices
+        value = value["text"]
+    several = value if isinstance(value, list) else [value]
+    if several and all(isinstance(one, dict) and "content" in one for one in several):
+        several = [one["content"] for one in several if one.get("role", "user") == "user"]
+    if odd := [one for one in several if not isinstance(one, str | int | float)]:
+        raise SourceError(
+            f"{where}: {name} holds {kind(odd[0])}; expected text, or a list of texts"
+        )
+    return [str(one) for one in several]
 
 
 def _chosen(answer: str, choices: Sequence[str]) -> str:
     """The choice that a letter, or a number from 0, stands for."""
     place = LETTERS.find(answer) if len(answer) == 1 and answer.isupper() else -1
-    if place < 0 and answer.isdecimal():
+    if place < 0 and answer.isdecimal() and len(answer) <= len(str(len(choices))):
         place = int(answer)
     return choices[place] if 0 <= place < len(choices) else answer

@@ -16,6 +16,7 @@ from imitation_data.leakage.probes import with_options
 from imitation_data.normalize import normalized
 
 BATCH = 4096  # rows
+WORD = 20  # characters; what is longer is no word but an address, or a sentence without spaces
 HEAD = 4000  # characters of a real row that an item is planted into
 KEPT, ONE_IN = 0.75, 8  # of a text that is cut off; words of which one is replaced
 _USER, _ASSISTANT = (chr(ROLES.index(role) + 1) for role in ("user", "assistant"))
@@ -75,6 +76,8 @@ CHANGES: Mapping[str, tuple[Change, bool]] = {  # and whether the answer stands 
     "truncated": (_cut, True),
     "words_replaced": (_replaced, True),
     "question_only": (_same, False),
+    "truncated_question_only": (_cut, False),
+    "words_replaced_question_only": (_replaced, False),
 }
 STEM = "stem_only"
 
@@ -117,7 +120,8 @@ def certify(
         threads: how many to use; the answer does not depend on it.
     """
     rows = rows or [""]
-    words = sorted({word for row in rows for word in row[:HEAD].split()}) or ["word"]
+    words = sorted({word for row in rows for word in row[:HEAD].split() if len(word) <= WORD})
+    words = words or ["word"]
     first, found = 0, []
     for benchmark in leakage.benchmarks:
         places = range(first, first + len(benchmark.items))

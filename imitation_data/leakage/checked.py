@@ -1,6 +1,6 @@
 """A check of rows against benchmarks: what was found, what could be seen, in words and tables."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from imitation_data.bleu.find import Bleu
 from imitation_data.bleu.options import BleuOptions
 from imitation_data.conversation import ROLES
-from imitation_data.dataset_step import Table
+from imitation_data.dataset_step import Mask, Table
 from imitation_data.leakage.certificate import Sight, certify
 from imitation_data.leakage.find import Leakage, Leaks
 from imitation_data.text.column import Column, strings
@@ -33,6 +33,7 @@ class Checked:
         rows: how many rows were read.
         leaks: items found by coverage.
         spans: what stands there, one a leak.
+        places: where, in characters of the row's text, from and before.
         bleu: rows whose prompt has a BLEU above the limit with an item, that item, and the score.
         limit: that limit, 0 where BLEU was not asked for.
         sights: the certificate; empty where it was not asked for.
@@ -43,6 +44,7 @@ class Checked:
     rows: int
     leaks: Leaks
     spans: Sequence[str]
+    places: Sequence[tuple[int, int]]
     bleu: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
     limit: float
     sights: tuple[Sight, ...]
@@ -64,18 +66,46 @@ class Checked:
         mine = items[self.leakage.of[items] == number]
         return [self.leakage.items[item].id for item in mine.tolist()]
 
-    def told(self, dropping: NDArray[np.bool_]) -> tuple[list[str], list[str]]:
-        """What was found in each row and what stands there, of benchmarks for which rows go."""
+    def acts(self, on: Mapping[str, NDArray[np.bool_]]) -> NDArray[np.bool_]:
+        """Which leaks something is done about: by score, then by benchmark."""
+        of = self.leakage.of[self.leaks.item]
+        return np.where(self.leaks.whole, on["word_for_word"][of], on["coverage"][of])
+
+    def told(
+        self, dropping: Mapping[str, NDArray[np.bool_]]
+    ) -> tuple[NDArray[np.bool_], list[str], list[str]]:
+        """Which rows go, what was found in each of them, and what stands there.
+
+        Args:
+            dropping: by score, the benchmarks for which rows go; bool, one a benchmark.
+        """
         words, spans = [""] * self.rows, [""] * self.rows
-        best = np.lexsort((self.leaks.item, -self.leaks.score, self.leaks.row))
-        for leak in best.tolist():
+        goes = self.acts(dropping)
+        for leak in np.lexsort((self.leaks.item, -self.leaks.score, self.leaks.row)).tolist():
             row = int(self.leaks.row[leak])
-            if not words[row] and dropping[self.leakage.of[self.leaks.item[leak]]]:
+            if not words[row] and goes[leak]:
                 words[row], spans[row] = self.found(leak), self.spans[leak]
-        for row, item, score in zip(*(one.tolist() for one in self.bleu), strict=True):
-            if not words[row] and dropping[self.leakage.of[item]]:
+        best = np.lexsort((self.bleu[1], -self.bleu[2], self.bleu[0]))
+        for row, item, score in zip(*(one[best].tolist() for one in self.bleu), strict=True):
+            if not words[row] and dropping["bleu"][self.leakage.of[item]]:
                 words[row] = f"{self._called(item)} BLEU {score:.1f}"
-        return words, spans
+        return np.array([bool(one) for one in words], bool), words, spans
+
+    def masks(
+        self, masking: Mapping[str, NDArray[np.bool_]], gone: NDArray[np.bool_]
+    ) -> Iterator[Mask]:
+        """What is replaced in rows that stay, by row; spans that touch are one."""
+        leaks = np.flatnonzero(self.acts(masking) & ~gone[self.leaks.row])
+        for row in np.unique(self.leaks.row[leaks]).tolist():
+            mine = leaks[self.leaks.row[leaks] == row].tolist()
+            spans: list[tuple[int, int]] = []
+            for start, stop in sorted(self.places[leak] for leak in mine):
+                if spans and start <= spans[-1][1]:
+                    spans[-1] = spans[-1][0], max(stop, spans[-1][1])
+                else:
+                    spans.append((start, stop))
+            found = "; ".join(self.found(leak) for leak in mine)
+            yield Mask(row, tuple(spans), found, self.spans[mine[0]])
 
     def note(self) -> str:
         """How many rows hold items, on one line."""
@@ -102,12 +132,17 @@ class Checked:
         words += " word for word" if leaks.whole[leak] else f" covered {leaks.coverage[leak]:.2f}"
         return words + (", answer beside it" if leaks.answer[leak] else "")
 
-    def touched_json(self, stays: NDArray[np.bool_] | None = None) -> dict[str, Any]:
+    def touched_json(
+        self, stays: NDArray[np.bool_] | None = None, masked: Collection[int] = ()
+    ) -> dict[str, Any]:
         """What `leakage.json` holds: items that stand in rows, to be left out of a score.
 
         Args:
             stays: rows that stay; items of the others are listed as removed. All stay by default.
+            masked: rows of which what was found is replaced; listed as removed, too.
         """
+        if stays is not None:
+            stays = stays & ~np.isin(np.arange(self.rows), list(masked))
         told = {}
         for number, one in enumerate(self.leakage.benchmarks):
             touched = self.touched(number, stays)
@@ -216,6 +251,10 @@ class Check:
     certificate: bool = True
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.bleu < 100:  # noqa: PLR2004 - percent
+            raise ValueError(f"bleu is {self.bleu:g}; expected 0 (not looked at) to 100")
+
     def run(
         self,
         leakage: Leakage,
@@ -247,7 +286,9 @@ class Check:
         if self.certificate:
             into = list(_read(column, chosen).values())
             sights = certify(leakage, into, self.seed, threads)
-        return Checked(leakage, len(luck), leaks, shown, bleu, self.bleu, sights, len(chosen))
+        return Checked(
+            leakage, len(luck), leaks, shown, spans, bleu, self.bleu, sights, len(chosen)
+        )
 
 
 def _bleu(
@@ -258,9 +299,14 @@ def _bleu(
         return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
     items = pa.array([item.question for item in leakage.items], pa.large_string())
     prompts = (_prompts(piece) for piece in column)
-    found = Bleu(items, prompts, BleuOptions(direction="both")).nearest(threads)
-    rows = np.flatnonzero(found.scores > limit)
-    return rows, found.others[rows], found.scores[rows]
+    pairs = list(Bleu(items, prompts, BleuOptions(direction="both")).above(limit, threads))
+    rows, others, scores = zip(*pairs, strict=True) if pairs else ((), (), ())
+    none = np.zeros(0, np.int64)
+    return (
+        np.concatenate([none, *rows]),
+        np.concatenate([none, *others]),
+        np.concatenate([np.zeros(0), *scores]),
+    )
 
 
 def _prompts(piece: pa.Array) -> pa.Array:

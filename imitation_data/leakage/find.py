@@ -30,8 +30,8 @@ class Leaks:
     Attributes:
         row: int64.
         item: place among the items of all benchmarks, int64.
-        score: float64; from 0 to 1, with an answer beside it up to 0.2 more, and 2 for an item that
-            is all of a turn.
+        score: float64; from 0 to 1, with an answer beside it up to 0.2 more; 1.5 for an item that a
+            turn ends with, word for word, and 2 for one that is all of a turn.
         coverage: weight of the item's words that agree, 0 to 1, float64.
         whole: whether the item stands there word for word, bool.
         answer: words of its answer that stand near it, int64.

@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from imitation_data.leakage.benchmarks import PACKAGED, Benchmark, Item, load
-from imitation_data.leakage.scan import EXACT, Probes
+from imitation_data.leakage.benchmarks import Benchmark, Item, load
+from imitation_data.leakage.known import PACKAGED
+from imitation_data.leakage.scan import AT, ENDS, EXACT, Probes
 from imitation_data.leakage.tables import hold_runs, hold_words, read_texts
 from imitation_data.leakage.weights import Elsewhere, Runs, weights_of
 from imitation_data.leakage.words import Desk, View
@@ -22,8 +23,8 @@ from imitation_data.text.column import buffers_of
 
 SHORTEST, LONGEST = 4, 1 << 16  # words of a probe
 # Words, and the score that is enough; found by leaving each item out and looking for the others.
-LIMITS = ((11, 0.87), (15, 0.82), (24, 0.78), (48, 0.75))
-OPTIONS = ((30, 0.84), (40, 0.85), (60, 0.852), (75, 0.82))  # a question with its options
+LIMITS = ((15, 0.82), (24, 0.78), (48, 0.75))
+OPTIONS = ((30, 0.85), (40, 0.86), (60, 0.862), (75, 0.83))  # a question with its options
 SQUEEZED = 0.93  # at least, where words are told apart by white space alone
 WHOLE = 0.999
 NEVER = 9.0
@@ -120,7 +121,7 @@ class ProbeSet:
         """Make the probes of some benchmarks."""
         texts = tuple(texts_of(benchmarks))
         cut = view(squeezed=squeezed)
-        hashes, ends = hashed([one.text for one in texts], cut)
+        hashes, ends, counts = _short_enough(texts, cut)
         heard, stops = hashed([answer for one in texts for answer in one.answers], cut)
         vocabulary, numbers = np.unique(np.concatenate([hashes, heard]), return_inverse=True)
         tokens, replies = np.split(numbers.astype(np.int32), [len(hashes)])
@@ -133,14 +134,15 @@ class ProbeSet:
         others = elsewhere(benchmarks, vocabulary, cut)
         weights, told = weights_of(tokens, ends, runs, others)
         lines = [one.text.strip() for one in texts]
-        maybe, slots, first, at = _run_table(runs)
+        limits = limits_of(texts, counts, told)
+        maybe, slots, first, at = _run_table(runs, limits < NEVER)
         probes = Probes(
             *_word_table(vocabulary),
             tokens,
             ends,
             weights,
             size,
-            np.maximum(limits_of(texts, words, told), SQUEEZED if squeezed else 0),
+            np.maximum(limits, SQUEEZED if squeezed else 0),
             np.select([words < 8, words < 16, words < 32], [1, 2, 3], 4).astype(np.int64),  # noqa: PLR2004
             np.array(["\n" not in one for one in lines], bool),
             item,
@@ -153,7 +155,7 @@ class ProbeSet:
             stops,
             np.cumsum([0, *(len(one.answers) for one in texts)]).astype(np.int64),
         )
-        return cls(cut, texts, probes, words)
+        return cls(cut, texts, probes, counts)
 
     def unseeable(self) -> dict[int, str]:
         """Items that no probe can find, and why."""
@@ -168,6 +170,18 @@ class ProbeSet:
                 few = f"{count} words" if count < 2 else "only words that many items share"  # noqa: PLR2004
                 why[one.item] = few if not count > LONGEST else f"more than {LONGEST:,} words"
         return why
+
+
+def _short_enough(
+    texts: Sequence[Text], cut: View
+) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]]:
+    """Hash the words of probes, none of those with too many; and how many each has."""
+    hashes, ends = hashed([one.text for one in texts], cut)
+    counts = np.diff(ends)
+    if (counts > LONGEST).any():
+        kept = [one.text if few else "" for one, few in zip(texts, counts <= LONGEST, strict=True)]
+        hashes, ends = hashed(kept, cut)
+    return hashes, ends, counts
 
 
 def elsewhere(
@@ -248,7 +262,8 @@ def limits_of(
         elif one.stem:
             # A turn that goes on, perhaps with other options, asks something else.
             own = stems[one.benchmark, normalized(one.text)] == 1 and told[place] >= LITTLE
-            limits[place] = EXACT if own else NEVER
+            whole = ENDS if told[place] >= ENOUGH else EXACT
+            limits[place] = whole if own else NEVER
         elif told[place] < LITTLE or words[place] < SHORTEST:
             limits[place] = EXACT
         elif told[place] < ENOUGH:
@@ -264,9 +279,10 @@ def _word_table(hashes: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray
 
 
 def _run_table(
-    runs: Runs,
+    runs: Runs, looked_for: NDArray[np.bool_]
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]]:
-    values, at = runs.values[~runs.shared], runs.at[~runs.shared]
+    kept = ~runs.shared & looked_for[runs.at >> AT]
+    values, at = runs.values[kept], runs.at[kept]
     order = np.lexsort((at, values))
     known, begins = np.unique(values[order], return_index=True)
     ends = np.append(begins[1:], len(values))[: len(known)]

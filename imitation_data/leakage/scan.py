@@ -17,13 +17,16 @@ from imitation_data.text.tokens import IN_CONTEXT
 Number = TypeVar("Number", np.int64, np.float64)
 
 UNKNOWN = -1
+ENDS = 1.5  # score of a probe that a turn ends with, word for word
 EXACT = 2.0  # score of a probe that is all of a turn, word for word
 NEAR = 64  # words around a match among which its answer is looked for
 LONGEST_ANSWER = 8  # words of an answer that are looked for
 CUT = 0.95  # score of a probe that a turn holds the beginning of, and nothing after
 ANSWERED = 0.72  # score from which an answer beside a probe counts
+SHORT, SHIFTED = 15, 2  # words of a probe whose parts may stand only so many words apart
 REACH = 4  # words beside a run that may agree, too
-RUN = 0.6  # of a probe that must stand in one run to count as cut off
+MOSTLY = 0.65  # of a probe's words that must agree for an answer to count
+RUN = 0.66  # of a probe that must stand in one run to count as cut off
 _MOST = (1 << 20) - 1  # words of a conversation looked at together
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 START = np.uint64(0xFF51AFD7ED558CCD)
@@ -260,6 +263,8 @@ def _scored(
     start, stop = count, 0
     for one in range(first, last):
         place, at = hits[one] >> AT & _PART, hits[one] & _PART
+        if length <= SHORT and abs(place - at - shift) > SHIFTED:
+            continue  # the same words, in another place
         start, stop = min(start, place), max(stop, place + size)
         for word in range(max(0, at - REACH), min(length, at + size + REACH)):
             other = word + place - at
@@ -274,23 +279,27 @@ def _scored(
                 longest, ends = run, at + 1
         else:
             run = 0
-    score, told = 0.0, 0.0
+    score, told, agree = 0.0, 0.0, 0
     for at in range(length):
         if desk.seen[at] == mark:
             score += weights[head + at]
+            agree += 1
             if ends - longest <= at < ends:
                 told += weights[head + at]
     begins = ends == longest
     border = 1 if probes.one_line[probe] else 2
     stops = ends == length or ends + shift >= count or line[ends + shift] & 3 >= border
-    weight = score
+    weight, cut = score, 0.0
     if begins and stops and longest >= RUN * length and longest >= 4 and told >= 0.3:
-        score = max(score, CUT)  # cut off where the turn or line ends
+        cut = CUT  # cut off where the turn or line ends
     if longest:
         start, stop = min(start, ends - longest + shift), max(stop, ends + shift)
     answer = _answer_near(probe, start, stop, ids, count, probes)
-    if score >= ANSWERED:
+    if score >= ANSWERED and agree >= MOSTLY * length:
         score += 0.2 if answer > 1 else 0.1 * answer
+    score = max(score, cut)
+    if longest == length and (ends + shift >= count or line[ends + shift] & 3 == 2):
+        score = max(score, ENDS)
     turn = _whole_turn(probe, hits, begin, end, desk, count, probes)
     if turn >= 0:
         return Found(EXACT, 1.0, turn, turn + length, True, answer)

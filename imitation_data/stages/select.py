@@ -11,14 +11,25 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from imitation_data.conversation import SCHEMA, from_batch
-from imitation_data.dataset_step import Decision, KeyStep, Shown, Table, TextStep, drop_of
+from imitation_data.dataset_step import (
+    Decision,
+    KeyStep,
+    Masks,
+    Shown,
+    Table,
+    TextStep,
+    drop_of,
+    masked,
+)
 from imitation_data.identity import Keys
+from imitation_data.ledger import Drop, Entry
 from imitation_data.recipe_parts import StepUse
 from imitation_data.rows.pii import mask
+from imitation_data.rows.tokens import load as counter
 from imitation_data.stages.books import Books, entry_of, write_ledger
 from imitation_data.stages.narrow import joined, packed
 from imitation_data.stages.rows import write_dropped
-from imitation_data.stages.shards import Shard, load, relative, selection
+from imitation_data.stages.shards import Shard, load, relative, selection, write_shard
 from imitation_data.stages.stage import done, mark_done, write_file
 
 ROW_COLUMNS = tuple(SCHEMA.names)
@@ -97,7 +108,19 @@ def _placed(decision: Decision, rows: NDArray[np.int64], count: int) -> Decision
         )
         for one in decision.shown
     )
-    return replace(decision, drop=drop, other=other, found=words[0], evidence=words[1], shown=shown)
+    masks = decision.masks and replace(
+        decision.masks,
+        rows=tuple(replace(one, row=int(rows[one.row])) for one in decision.masks.rows),
+    )
+    return replace(
+        decision,
+        drop=drop,
+        other=other,
+        found=words[0],
+        evidence=words[1],
+        shown=shown,
+        masks=masks,
+    )
 
 
 def tables(decision: Decision, shards: Sequence[Shard]) -> tuple[Table, ...]:
@@ -129,6 +152,7 @@ class ApplyTask:
     Attributes:
         decision: the part of the decision that is about this shard's counting rows.
         others: keys of the rows that dropped ones lost to, by index in the whole dataset.
+        encoding: what tokens of rows that are changed are counted under.
     """
 
     shard: Shard
@@ -136,10 +160,15 @@ class ApplyTask:
     folder: Path
     decision: Decision
     others: Mapping[int, str]
+    encoding: str | None = None
 
 
 def apply_tasks(
-    use: StepUse, shards: Sequence[Shard], decision: Decision, folder: Path
+    use: StepUse,
+    shards: Sequence[Shard],
+    decision: Decision,
+    folder: Path,
+    encoding: str | None = None,
 ) -> Iterator[ApplyTask]:
     """Cut a decision into one task a shard, with the keys of the rows that dropped ones lost to."""
     starts = np.cumsum([0, *(shard.rows for shard in shards)])
@@ -155,10 +184,20 @@ def apply_tasks(
             tables=(),
             shown=(),
             files={},
+            masks=_masks_of(decision, start, stop),
             split=None if decision.split is None else decision.split[start:stop],
         )
         named = {row: keys[row] for row in mine.other[mine.other >= 0].tolist()}
-        yield ApplyTask(shard, use, folder, mine, named)
+        yield ApplyTask(shard, use, folder, mine, named, encoding)
+
+
+def _masks_of(decision: Decision, start: int, stop: int) -> Masks | None:
+    """What is replaced in some rows, numbered from the first of them."""
+    if decision.masks is None:
+        return None
+    mine = [one for one in decision.masks.rows if start <= one.row < stop]
+    rows = tuple(replace(one, row=one.row - start) for one in mine)
+    return replace(decision.masks, rows=rows) if rows else None
 
 
 def _keys_of_rows(
@@ -197,15 +236,42 @@ def apply_decision(task: ApplyTask) -> dict[str, object]:
         why = drop_of(task.decision, row, task.others.get(int(task.decision.other[row]), ""))
         books.count(dropped=1, reason=why.reason)
         entries.append(entry_of(step, "drop", (gone.source, gone.origin, gone.part), why))
+    masked_rows = _write_masked(task, books, entries) if task.decision.masks else None
     write_ledger(task.folder / f"{task.shard.name}.ledger", entries)
     write_dropped(
         task.folder / f"{task.shard.name}.dropped", [(task.use.number, row) for row in dropped]
     )
     shard = replace(task.shard, rows=books.rows_out, selection=relative(path))
+    if masked_rows is not None:  # the rows that count lie in a file of their own, as it says
+        shard = replace(shard, path=relative(masked_rows), repeats=(), selection="")
     books.seconds = time.perf_counter() - started
     result = {"shard": shard.to_json(), "books": books.to_json()}
     mark_done(task.folder, task.shard.name, result)
     return result
+
+
+def _write_masked(task: ApplyTask, books: Books, entries: list[Entry]) -> Path:
+    """Write the rows that stay with what is replaced in them, and enter each edit."""
+    masks = cast("Masks", task.decision.masks)
+    table = load(task.shard).filter(pa.array(~task.decision.drop))
+    rows = from_batch(table.select(ROW_COLUMNS))
+    place = np.cumsum(~task.decision.drop) - 1
+    count = counter(task.encoding) if task.encoding else None
+    for mask_ in masks.rows:
+        at = int(place[mask_.row])
+        row = masked(rows[at], masks, mask_)
+        if count is not None:
+            row = row._replace(tokens=sum(map(count, row.texts())))
+        rows[at] = row
+        key = (row.source, row.origin, row.part)
+        why = Drop(masks.kind, found=mask_.found, evidence=mask_.evidence)
+        number = len(mask_.spans)
+        entries.append(entry_of((task.use.number, task.use.type), "edit", key, why, number))
+        books.edits[masks.kind] += number
+    path = task.folder / f"{task.shard.name}.masked"
+    records = table.column("record").to_pylist()
+    write_shard(path, rows, records, table.column("issued").to_pylist())
+    return path
 
 
 def _selected(task: ApplyTask) -> dict[str, NDArray[np.generic]]:

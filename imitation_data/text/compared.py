@@ -1,12 +1,13 @@
 """What of a conversation is compared, as one Arrow column."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from imitation_data.conversation import ROLES
+from imitation_data.conversation import ROLES, Message
 
 On = Literal["conversation", "prompt", "user", "assistant"]
 
@@ -21,6 +22,32 @@ def readable(text: str) -> str:
     for mark, words in _SAID:
         text = text.replace(mark, words)
     return text
+
+
+def replaced(
+    messages: Sequence[Message], on: On, spans: Sequence[tuple[int, int]], instead: str
+) -> tuple[Message, ...]:
+    """Turns with some spans of their compared text replaced.
+
+    Args:
+        messages: the turns of one row.
+        on: what was compared.
+        spans: from and before, in characters of the compared text.
+        instead: what stands there then.
+    """
+    found, before, done = [], 0, False
+    for turn in messages:
+        mine = turn.role == {"prompt": "user", "conversation": turn.role}.get(on, on) and not done
+        done |= mine and on == "prompt"
+        start = before + (mine and on != "prompt")  # behind the mark
+        content = turn.content
+        for first, last in sorted(spans, reverse=True) if mine else ():
+            low, high = max(first - start, 0), min(last - start, len(turn.content))
+            if low < high:
+                content = content[:low] + instead + content[high:]
+        found.append(turn._replace(content=content))
+        before = start + len(turn.content) if mine else before
+    return tuple(found)
 
 
 def compared(messages: pa.Array | pa.ChunkedArray, on: On) -> pa.ChunkedArray:

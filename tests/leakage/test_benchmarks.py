@@ -92,10 +92,13 @@ def test_any_file_by_its_columns(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('{"a": 1}\n', "no column with a question of mine; the row has 'a'"),
+        (
+            '{"a": 1}\n',
+            r"no column with a question of mine \(looked for question, .*the row has a\. Say",
+        ),
         ("[1]\n", "expected an object with fields"),
         ("{broken\n", "mine.jsonl"),
-        ('{"question": "x"}\n{"other": "y"}\n', "no column question; the row has 'other'"),
+        ('{"question": "x"}\n{"other": "y"}\n', "no column question; the row has other"),
     ],
 )
 def test_what_cannot_be_read_is_located(text, words, tmp_path):
@@ -106,7 +109,7 @@ def test_what_cannot_be_read_is_located(text, words, tmp_path):
 
 def test_what_is_not_there_is_named(tmp_path):
     """Unknown names list the known ones; files that are missing or empty are named."""
-    with pytest.raises(SourceError, match=r"no such benchmark; known are gsm8k, human_eval"):
+    with pytest.raises(SourceError, match=r"no such benchmark.*; known are gsm8k, human_eval"):
         load("nope")
     with pytest.raises(SourceError, match=r"nothing\.jsonl"):
         load("mine", tmp_path / "nothing.jsonl")
@@ -142,3 +145,51 @@ def test_every_known_benchmark_has_a_title_a_licence_and_a_form():
         assert spec.license
         assert spec.forms
         assert bool(spec.repo) == (name not in {"koala", "vicuna", "human_eval"})
+
+
+def test_columns_of_your_own_file_can_be_named(tmp_path):
+    """A CSV has a header unless it is of a benchmark that comes without; case does not count."""
+    csv = written(tmp_path / "a.csv", "ident,Frage,Loesung\nx1,Wer,Ich\n")
+    with pytest.raises(SourceError, match=r"the row has ident, Frage, Loesung\. Say which"):
+        load("mine", csv)
+    columns = Columns("Frage", (), ("Loesung",), "ident")
+    assert load_all([f"mine={csv}"], {"mine": columns})[0].items == (
+        Item("x1", "Wer", (), ("Ich",)),
+    )
+    upper = written(tmp_path / "b.csv", "Question,Answer\nWho,Me\n")
+    assert load("mine", upper).items == (Item("1", "Who", (), ("Me",)),)
+
+
+def test_lists_of_messages_and_nested_choices(tmp_path):
+    """The user's message is the question; ARC keeps choices in a field of their own."""
+    row = {"prompt": [{"role": "system", "content": "s"}, {"role": "user", "content": "Who?"}]}
+    assert load("mine", written(tmp_path / "a.jsonl", json.dumps(row))).items[0].question == "Who?"
+    arc = {"question": "Q", "choices": {"text": ["x", "y"], "label": ["A", "B"]}, "answer": "B"}
+    item = load("mine", written(tmp_path / "b.jsonl", json.dumps(arc))).items[0]
+    assert (item.choices, item.answers) == (("x", "y"), ("y",))
+    odd = written(tmp_path / "c.jsonl", '{"question": {"a": 1}}')
+    with pytest.raises(SourceError, match=r"question holds .*; expected text"):
+        load("mine", odd)
+    huge = {"question": "q", "choices": ["a", "b"], "answer": "9" * 5000}
+    assert (
+        load("mine", written(tmp_path / "d.jsonl", json.dumps(huge))).items[0].answers[0][0] == "9"
+    )
+
+
+def test_ids_that_repeat_are_told_apart(tmp_path):
+    """Behind their file's name, and numbered within one."""
+    for name in ("one", "two"):
+        rows = [{"id": "1", "question": f"{name} a"}, {"id": "1", "question": f"{name} b"}]
+        written(tmp_path / f"{name}.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    ids = [item.id for item in load("mine", tmp_path).items]
+    assert ids == ["one:1", "one:1#2", "two:1", "two:1#2"]
+
+
+def test_typing_mistakes_are_met_with_advice():
+    """The nearest name, and how a path is given."""
+    with pytest.raises(SourceError, match="did you mean 'vicuna'"):
+        load("vicunna")
+    with pytest.raises(SourceError, match=r"a path needs a name before it, as mine=x/y\.jsonl"):
+        load("x/y.jsonl")
+    with pytest.raises(SourceError, match="names no benchmark"):
+        load_all(["=x.jsonl"])

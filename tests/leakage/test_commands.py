@@ -14,11 +14,14 @@ from typer.testing import CliRunner
 from imitation_data import build
 from imitation_data.cli.app import app
 from imitation_data.cli.leakage import _COMMA
+from imitation_data.conversation import Message
+from imitation_data.errors import RecipeError
 from imitation_data.leakage.benchmarks import load
 from imitation_data.leakage.checked import Check
 from imitation_data.leakage.find import Leakage
 from imitation_data.leakage.step import CheckLeakage
 from imitation_data.recipe import parse_recipe
+from imitation_data.text.compared import replaced
 from tests.test_runner import assert_balanced
 
 VICUNA = load("vicuna").items
@@ -134,7 +137,11 @@ def test_bleu_flags_what_coverage_does_not(tmp_path):
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        (("--against", "nope"), 1, "no such benchmark; known are"),
+        (("--against", "nope"), 1, "known are gsm8k, human_eval"),
+        (("--against", " , "), 2, "names no benchmark"),
+        (("--against", "koala", "--bleu", "200"), 1, "bleu is 200; expected 0"),
+        (("--against", "koala", "--bleu", "nan"), 1, "bleu is nan; expected 0"),
+        (("--against", "koala", "--columns", "koala"), 2, "expected NAME:question=Q"),
         (("--against", "mine=nothing.jsonl"), 1, "nothing.jsonl"),
         (("--against", "koala", "--on", ""), 2, "names nothing"),
         ((), 2, "--against"),
@@ -155,12 +162,13 @@ def test_what_cannot_be_is_told(data, words, code, told):
 
 def test_commas_part_references_and_not_paths():
     """A path with a comma in it stays whole where no name follows."""
+    assert _COMMA.split("koala, vicuna") == ["koala", "vicuna"]
     assert _COMMA.split("nq_open=a b.jsonl,mmlu@v1,koala") == [
         "nq_open=a b.jsonl",
         "mmlu@v1",
         "koala",
     ]
-    assert _COMMA.split("mine=/x/a, b.jsonl") == ["mine=/x/a, b.jsonl"]
+    assert _COMMA.split("mine=/x/a, b c.jsonl") == ["mine=/x/a, b c.jsonl"]
 
 
 def recipe_of(tmp_path, data, **options):
@@ -196,8 +204,8 @@ def test_the_step_drops_with_evidence_and_certifies(data, tmp_path):
 
 @pytest.mark.usefixtures("mine")
 def test_reported_rows_stay_and_are_listed(data, tmp_path):
-    """`report` keeps the rows of some benchmarks; `leakage.json` says which items they touch."""
-    recipe = recipe_of(tmp_path, data, report=["mine"], certificate=False)
+    """Rows of some benchmarks are kept; `leakage.json` says which items they touch."""
+    recipe = recipe_of(tmp_path, data, actions={"mine": "report"}, certificate=False)
     built = build(recipe, store=tmp_path / "store", workers=1)
     assert (built.kept, built.dropped) == (3, {"leakage": 1})
     touched = json.loads((built.stored.path / "leakage.json").read_text())["benchmarks"]
@@ -227,7 +235,9 @@ def test_another_benchmark_file_is_another_stage(data, mine, tmp_path):
     [
         ({"against": ()}, "expected benchmarks, each once"),
         ({"against": ("koala", "koala=x")}, "expected benchmarks, each once"),
-        ({"against": ("koala",), "report": ("mmlu",)}, "report names 'mmlu', which is not in"),
+        ({"against": ("koala",), "actions": {"mmlu": "drop"}}, "actions names 'mmlu'; expected"),
+        ({"against": ("koala",), "actions": {"koala": "burn"}}, "actions has 'burn'"),
+        ({"against": ("koala",), "action": "mask", "bleu": 20}, "bleu cannot be masked"),
         ({"against": ("koala",), "bleu": 100}, "bleu is 100; expected 0"),
         ({"against": ("koala",), "action": "burn"}, "action is 'burn'"),
     ],
@@ -250,3 +260,116 @@ def test_items_of_the_package_say_where_they_are_from():
     """Licences travel with the items."""
     notice = Path(load.__code__.co_filename).with_name("items") / "NOTICE.txt"
     assert all(name in notice.read_text() for name in ("koala", "vicuna", "human_eval"))
+
+
+def test_masked_rows_stay_without_what_was_found(data, tmp_path, mine):
+    """Only the spans go; the row has a new identity and tokens, and the ledger an edit."""
+    columns = {"prompt": "prompt", "answer": "answer", "origin": "id"}
+    source = {"name": "rows", "reader": "columns", "path": str(data), "options": columns}
+    recipe = parse_recipe(
+        {
+            "name": "some",
+            "tokens": "bytes",
+            "sources": [source],
+            "steps": [
+                {
+                    "type": "leakage",
+                    "against": ["vicuna", f"mine={mine}"],
+                    "action": "mask",
+                    "actions": {"vicuna": "drop"},
+                    "certificate": False,
+                }
+            ],
+        },
+        tmp_path,
+    )
+    built = build(recipe, store=tmp_path / "store", workers=1)
+    assert_balanced(built.stored)
+    assert (built.kept, built.dropped) == (3, {"leakage": 1})
+    rows = pl.read_parquet(built.stored.path / "data" / "*.parquet").sort("origin").to_dicts()
+    said = {row["origin"]: [turn["content"] for turn in row["messages"]] for row in rows}
+    assert said["a"] == [ROWS[0]["prompt"], ROWS[0]["answer"]]
+    assert said["c"] == ["[removed]", "R wrote it."]
+    assert said["d"][0] == ROWS[3]["prompt"]
+    assert said["d"][1].startswith("[removed]")
+    assert ITEMS[1]["question"] not in said["d"][1]
+    assert all(
+        row["tokens"] == sum(len(text.encode()) for text in said[row["origin"]]) for row in rows
+    )
+    ledger = pl.read_parquet(built.stored.path / "ledger" / "*.parquet")
+    edits = ledger.filter(pl.col("reason") == "leakage_masked").sort("origin")
+    assert edits["origin"].to_list() == ["c", "d"]
+    assert edits["evidence"][0] == ROWS[2]["prompt"]
+    assert str(tmp_path) not in (built.stored.path / "recipe.yaml").read_text()
+    touched = json.loads((built.stored.path / "leakage.json").read_text())["benchmarks"]["mine"]
+    assert (touched["touched"], touched["removed"]) == ([], ["q1", "q2"])
+    again = build(recipe, store=tmp_path / "again", workers=2)
+    one, two = ((each.stored.path / "manifest.json").read_bytes() for each in (built, again))
+    assert one == two
+
+
+@pytest.mark.parametrize(
+    ("on", "spans", "expected"),
+    [
+        ("conversation", [(0, 3), (4, 9)], ["-c", "-hij"]),  # each turn begins with a mark
+        ("conversation", [(2, 6)], ["a-", "-efghij"]),
+        ("prompt", [(0, 1), (2, 9)], ["abc", "-e-"]),
+        ("user", [(1, 2)], ["abc", "-efghij"]),
+    ],
+)
+def test_spans_are_replaced_in_the_turns_they_lie_in(on, spans, expected):
+    """Characters of the compared text are those of the turns, behind their marks."""
+    turns = (Message("system", "abc"), Message("user", "defghij"))
+    assert [turn.content for turn in replaced(turns, on, spans, "-")] == expected
+
+
+def test_bleu_counts_every_item_above_the_limit(tmp_path):
+    """Not only the nearest one, nor the nearest benchmark."""
+    data = lines(tmp_path / "rows.jsonl", [{"prompt": ITEMS[0]["question"], "answer": "x"}])
+    files = [lines(tmp_path / f"{name}.jsonl", ITEMS[:1]) for name in ("m", "n")]
+    against = ",".join(f"{path.stem}={path}" for path in files)
+    words = (data, "--against", against, "--bleu", 20, "--json", "--no-certificate")
+    found = json.loads(run(*words))["benchmarks"]
+    assert [found[name]["bleu_rows"] for name in "mn"] == [1, 1]
+
+
+def test_columns_can_be_named_on_the_command_line_and_in_a_recipe(data, tmp_path):
+    """The fields of your own file."""
+    odd = tmp_path / "odd.jsonl"
+    odd.write_text(json.dumps({"Frage": ITEMS[0]["question"], "Loesung": "R"}))
+    words = ("--against", f"odd={odd}", "--columns", "odd:question=Frage,answers=Loesung")
+    facts = json.loads(run(data, *words, "--json", "--no-certificate"))
+    assert facts["benchmarks"]["odd"]["touched_items"] == 1
+    columns = {"odd": {"question": "Frage", "answers": ["Loesung"]}}
+    recipe = recipe_of(
+        tmp_path, data, against=["odd=odd.jsonl"], columns=columns, certificate=False
+    )
+    assert build(recipe, store=tmp_path / "store", workers=1).dropped == {"leakage": 1}
+
+
+def test_a_recipe_says_which_benchmarks_are_not_there(data, tmp_path):
+    """All at once, before any data is read."""
+    with pytest.raises(RecipeError) as caught:
+        recipe_of(tmp_path, data, against=["vicunna", "own=nope.jsonl"])
+    told = " ".join(caught.value.problems)
+    assert "did you mean 'vicuna'" in told
+    assert "own=nope.jsonl: there is nothing at" in told
+
+
+def test_a_step_for_some_sources_says_so(data, mine, tmp_path):
+    """`leakage.json` names the sources it is about."""
+    columns = {"prompt": "prompt", "answer": "answer", "origin": "id"}
+    sources = [
+        {"name": name, "reader": "columns", "path": str(data), "options": columns}
+        for name in ("one", "two")
+    ]
+    step = {
+        "type": "leakage",
+        "against": [f"mine={mine}"],
+        "sources": ["two"],
+        "certificate": False,
+    }
+    recipe = parse_recipe({"name": "some", "sources": sources, "steps": [step]}, tmp_path)
+    built = build(recipe, store=tmp_path / "store", workers=1)
+    assert built.dropped == {"leakage": 2}
+    assert json.loads((built.stored.path / "leakage.json").read_text())["sources"] == ["two"]

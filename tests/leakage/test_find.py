@@ -179,7 +179,13 @@ def test_without_leaves_an_item_out():
     assert found(leakage, *texts, without=np.array([0, -1])) == [(1, 1)]
 
 
-SHORT = {"truncated": 0.8, "words_replaced": 0.8}
+LESS = {
+    "truncated": 0.8,
+    "words_replaced": 0.8,
+    "truncated_question_only": 0.8,
+    "words_replaced_question_only": 0.8,
+}
+NINE_WORDS = {"words_replaced_question_only": 0.75}  # NQ-open: little is left without an answer
 
 
 @pytest.mark.parametrize("name", ["koala", "vicuna", "human_eval"])
@@ -187,7 +193,7 @@ def test_shipped_items_are_seen_as_promised(name):
     """Recall of every kind, and false flags, on rows of a chat."""
     sight = certify(Leakage([load(name)]), [CHAT])[0]
     for way in CHANGES:
-        assert sight.recall[way] >= SHORT.get(way, 0.95), way
+        assert sight.recall[way] >= LESS.get(way, 0.95), way
     assert sight.recall["verbatim"] >= 0.999
     assert sight.false_flags <= (0.013 if name == "human_eval" else 0.007)
 
@@ -198,7 +204,7 @@ def test_shipped_items_are_seen_as_promised(name):
         ("nq_open", "nq_open", 0.995, 0.007),
         ("gsm8k", "gsm8k", 0.999, 0.007),
         ("mt_bench", "mt_bench", 0.999, 0.007),
-        pytest.param("mmlu", "mmlu/test", 0.99, 0.0075, marks=pytest.mark.full),
+        pytest.param("mmlu", "mmlu/test", 0.99, 0.007, marks=pytest.mark.full),
         pytest.param("mgsm", "mgsm", 0.999, 0.007, marks=pytest.mark.full),
     ],
 )
@@ -209,8 +215,9 @@ def test_real_benchmarks_are_seen_as_promised(name, path, least, flags):
     sight = certify(Leakage([load(name, EVAL / path)]), [CHAT])[0]
     assert sight.recall["verbatim"] >= least
     assert sight.recall["question_only"] >= least
+    bounds = LESS | (NINE_WORDS if name == "nq_open" else {})
     for way in CHANGES:
-        assert sight.recall[way] >= SHORT.get(way, 0.95), way
+        assert sight.recall[way] >= bounds.get(way, 0.95), way
     assert sight.false_flags <= flags
 
 
@@ -222,3 +229,29 @@ def test_a_certificate_is_the_same_for_the_same_seed():
     )
     assert one == two
     assert one[0].recall.keys() == three[0].recall.keys()
+
+
+def test_items_that_are_too_long_are_said_so_and_do_no_harm():
+    """Items of more words than are looked for: unseeable, with the reason; rows with them pass."""
+    draw = random.Random(1)
+    long = " ".join(f"w{draw.randrange(5000)}" for _ in range(70_000))
+    leakage = Leakage([benchmark(long, "when was the last bridge over the upper river opened")])
+    assert leakage.unseeable == {0: "more than 65,536 words"}
+    texts = (f"{USER}{long}", f"{USER}when was the last bridge over the upper river opened")
+    assert found(leakage, *texts) == [(1, 1)]
+
+
+def test_a_stem_counts_where_a_turn_ends_with_it():
+    """Behind other words, and not before its own or other options."""
+    stem = "find all zeros of the given polynomial over the finite field of order seven"
+    choices = ("the first one", "the second one", "both of them", "neither of them")
+    leakage = Leakage([benchmark(Item("a", stem, choices))])
+    texts = (f"{USER}My teacher asked: {stem}?", f"{USER}{stem}? A) all of them B) none of these")
+    assert found(leakage, *texts) == [(0, 0)]
+
+
+def test_words_elsewhere_in_a_row_do_not_add_up():
+    """Parts of a short question that stand apart are not the question."""
+    leakage = alone("what is the longest river in the united states", "Missouri")
+    text = f"{USER}It is the longest river of England, and nobody in the United States knows of it."
+    assert found(leakage, text) == []
