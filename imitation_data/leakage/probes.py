@@ -23,7 +23,7 @@ from imitation_data.text.column import buffers_of
 
 SHORTEST, LONGEST = 4, 1 << 16  # words of a probe
 # Words, and the score that is enough; found by leaving each item out and looking for the others.
-LIMITS = ((15, 0.82), (24, 0.78), (48, 0.75))
+LIMITS = ((11, 0.83), (15, 0.82), (24, 0.78), (48, 0.75))
 OPTIONS = ((30, 0.85), (40, 0.86), (60, 0.862), (75, 0.83))  # a question with its options
 SQUEEZED = 0.93  # at least, where words are told apart by white space alone
 WHOLE = 0.999
@@ -262,7 +262,8 @@ def limits_of(
         elif one.stem:
             # A turn that goes on, perhaps with other options, asks something else.
             own = stems[one.benchmark, normalized(one.text)] == 1 and told[place] >= LITTLE
-            whole = ENDS if told[place] >= ENOUGH else EXACT
+            long = told[place] >= ENOUGH and words[place] >= 2 * SHORTEST
+            whole = ENDS if long else EXACT
             limits[place] = whole if own else NEVER
         elif told[place] < LITTLE or words[place] < SHORTEST:
             limits[place] = EXACT
