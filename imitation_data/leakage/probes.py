@@ -12,8 +12,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from imitation_data.leakage.benchmarks import Benchmark, Item, load
+from imitation_data.leakage.hits import AT, Probes
 from imitation_data.leakage.known import PACKAGED
-from imitation_data.leakage.scan import AT, ENDS, EXACT, Probes
+from imitation_data.leakage.scan import ENDS, EXACT
 from imitation_data.leakage.tables import hold_runs, hold_words, read_texts
 from imitation_data.leakage.weights import Elsewhere, Runs, weights_of
 from imitation_data.leakage.words import Desk, View

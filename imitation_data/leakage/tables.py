@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from imitation_data.leakage.scan import AT, NIL, ONE, START, chained, slot_of
+from imitation_data.leakage.hits import AT, NIL, ONE, START, chained, slot_of
 from imitation_data.leakage.words import Desk, View, words_in
 from imitation_data.text.compiled import kernel
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from imitation_data.leakage.scan import AT
+from imitation_data.leakage.hits import AT
 from imitation_data.leakage.tables import runs_of
 
 SHARED, FEW = 0.02, 20  # of a benchmark's items that have a run, and how many: it is a template

@@ -15,6 +15,7 @@ from numba import njit
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 FILES = (
+    "leakage/hits",
     "leakage/scan",
     "leakage/tables",
     "leakage/words",
