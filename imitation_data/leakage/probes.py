@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import chain
+from itertools import chain, pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -34,6 +34,7 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # Signs that markup puts around words are no words; where punctuation was lost, no sign is one.
 _MARKUP = "*#>|~-"
 _SIGNS = "".join(chr(code) for code in range(0x21, 0x7F) if not chr(code).isalnum())
+_MEANT = re.compile(r"[+<=%$^&/@()\[\]{}]")  # signs by which questions may differ
 _WIDE = re.compile("[\u0800-\U0010ffff]")  # three bytes or more, as DENSE words begin
 
 
@@ -136,6 +137,8 @@ class ProbeSet:
         weights, told = weights_of(tokens, ends, runs, others)
         lines = [one.text.strip() for one in texts]
         limits = limits_of(texts, counts, told)
+        if squeezed:
+            limits[_told_apart_by_signs(texts, tokens, ends)] = NEVER
         maybe, slots, first, at = _run_table(runs, limits < NEVER)
         probes = Probes(
             *_word_table(vocabulary),
@@ -183,6 +186,18 @@ def _short_enough(
         kept = [one.text if few else "" for one, few in zip(texts, counts <= LONGEST, strict=True)]
         hashes, ends = hashed(kept, cut)
     return hashes, ends, counts
+
+
+def _told_apart_by_signs(
+    texts: Sequence[Text], tokens: NDArray[np.int32], ends: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Probes with the words of another one of their benchmark, and with other signs."""
+    signs: dict[tuple[int, bytes], set[str]] = {}
+    keys = []
+    for one, (start, stop) in zip(texts, pairwise(ends.tolist()), strict=True):
+        keys.append((one.benchmark, tokens[start:stop].tobytes()))
+        signs.setdefault(keys[-1], set()).add("".join(_MEANT.findall(one.text)))
+    return np.array([len(signs[key]) > 1 for key in keys], bool)
 
 
 def elsewhere(

@@ -195,7 +195,7 @@ def test_shipped_items_are_seen_as_promised(name):
     for way in CHANGES:
         assert sight.recall[way] >= LESS.get(way, 0.95), way
     assert sight.recall["verbatim"] >= 0.999
-    assert sight.false_flags <= (0.013 if name == "human_eval" else 0.007)
+    assert sight.false_flags <= 0.007
 
 
 @pytest.mark.parametrize(
