@@ -12,6 +12,7 @@ from imitation_data.dataset_step import Pair, Shown, Table
 from imitation_data.dedup.evidence import difference
 from imitation_data.dedup.near import Matches
 from imitation_data.dedup.short import alike
+from imitation_data.text.column import taken
 from imitation_data.text.compared import readable
 
 CALLS = 10  # pairs shown of each kind
@@ -153,25 +154,11 @@ def gathered(
 ) -> Iterator[tuple[NDArray[np.int64], dict[int, str | None]]]:
     """Go through rows in groups, with the texts of each and of its other row at hand."""
     if len(rows) <= FEW:
-        yield rows, taken(np.unique(np.concatenate([rows, other[rows]])), texts)
+        yield rows, taken(texts, np.unique(np.concatenate([rows, other[rows]])))
         return
     sizes = [pc.binary_length(piece).fill_null(0).to_numpy() for piece in texts]
     size = np.concatenate(sizes).astype(np.int64)
     group = np.cumsum(size[rows] + size[other[rows]]) // GATHERED
     for number in np.unique(group):
         some = rows[group == number]
-        yield some, taken(np.unique(np.concatenate([some, other[some]])), texts)
-
-
-def taken(rows: NDArray[np.int64], texts: Iterable[pa.Array]) -> dict[int, str | None]:
-    """Some rows' texts by row; `rows` ascend."""
-    known: dict[int, str | None] = {}
-    before = 0
-    for piece in texts:
-        low, high = np.searchsorted(rows, (before, before + len(piece)))
-        if low < high:
-            mine = rows[low:high]
-            read = piece.take(pa.array(mine - before)).to_pylist()
-            known.update(zip(mine.tolist(), read, strict=True))
-        before += len(piece)
-    return known
+        yield some, taken(texts, np.unique(np.concatenate([some, other[some]])))

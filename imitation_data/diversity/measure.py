@@ -18,7 +18,7 @@ from imitation_data.bleu.find import Bleu
 from imitation_data.bleu.index import distinct
 from imitation_data.diversity.openings import Openings
 from imitation_data.diversity.options import DiversityOptions
-from imitation_data.text.column import Column, strings
+from imitation_data.text.column import Column, pieces_with, strings
 
 BINS = 10  # of the distribution, of 10 BLEU each
 SAME = 100 - 1e-9  # a text with the same words, or with its words in nearly the same order
@@ -190,16 +190,6 @@ def _within(
     for source in there if len(there) > 1 else ():
         mine = rows[0][of[rows[0]] == source]
         chosen = np.isin(mine, rows[1], assume_unique=True)
-        some = _taken(column, mine)
+        some = [piece.take(pa.array(places)) for places, piece in pieces_with(column, mine)]
         scores = Bleu(some, options=options.bleu).nearest(threads, np.flatnonzero(chosen)).scores
         yield Spread(names[source], len(mine), np.sort(scores))
-
-
-def _taken(column: Column, rows: NDArray[np.int64]) -> list[pa.Array]:
-    """Some rows of a column, ascending."""
-    found, before = [], 0
-    for piece in column:
-        low, high = np.searchsorted(rows, [before, before + len(piece)])
-        found.append(piece.take(pa.array(rows[low:high] - before)))
-        before += len(piece)
-    return found

@@ -15,7 +15,7 @@ from imitation_data.conversation import ROLES
 from imitation_data.dataset_step import Mask, Table
 from imitation_data.leakage.certificate import Sight, certify
 from imitation_data.leakage.find import Leakage, Leaks
-from imitation_data.text.column import Column, strings
+from imitation_data.text.column import Column, strings, taken
 from imitation_data.text.compared import readable
 
 ROWS = 1000  # real ones that items are planted into
@@ -274,17 +274,17 @@ class Check:
         column = Column(texts)
         leaks = leakage.find(column, threads)
         bleu = _bleu(leakage, column, self.bleu, threads)
-        some = _read(column, np.unique(leaks.row))
+        some = taken(column, np.unique(leaks.row))
         spans = leakage.spans(leaks, column)
         shown = [
-            readable(some[row][start:stop])
+            readable((some[row] or "")[start:stop])
             for row, (start, stop) in zip(leaks.row.tolist(), spans, strict=True)
         ]
         sights: tuple[Sight, ...] = ()
         clean = np.setdiff1d(np.arange(len(luck)), leaks.row)
         chosen = np.sort(clean[np.argsort(luck[clean], kind="stable")[:ROWS]])
         if self.certificate:
-            into = list(_read(column, chosen).values())
+            into = [text or "" for text in taken(column, chosen).values()]
             sights = certify(leakage, into, self.seed, threads)
         return Checked(
             leakage, len(luck), leaks, shown, spans, bleu, self.bleu, sights, len(chosen)
@@ -319,19 +319,6 @@ def _prompts(piece: pa.Array) -> pa.Array:
             turns = turns[: min((at for at in map(turns.find, _TURNS) if at >= 0), default=None)]
         found.append(turns)
     return pa.array(found, pa.large_string())
-
-
-def _read(column: Column, rows: NDArray[np.int64]) -> Mapping[int, str]:
-    """The texts of some rows, ascending."""
-    found: dict[int, str] = {}
-    before = 0
-    for piece in column:
-        low, high = np.searchsorted(rows, [before, before + len(piece)])
-        some = rows[low:high]
-        texts = strings(piece, some - before)
-        found |= {row: text or "" for row, text in zip(some.tolist(), texts, strict=True)}
-        before += len(piece)
-    return found
 
 
 def _short(text: str) -> str:

@@ -15,7 +15,7 @@ from imitation_data.leakage.probes import NEVER, ProbeSet, desk_for, hashed
 from imitation_data.leakage.scan import EXACT, read_rows
 from imitation_data.leakage.words import Desk
 from imitation_data.normalize import normalized
-from imitation_data.text.column import Buffers, Column, buffers_of, in_order, pieces, strings
+from imitation_data.text.column import Buffers, Column, buffers_of, in_order, pieces, strings, taken
 
 _ROW, _PROBE, _START, _STOP, _WHOLE, _ANSWER, _ROLE = range(7)
 _MARKS = "\x01\x02\x03"  # of roles, see `imitation_data.text.compared`
@@ -164,7 +164,7 @@ class Leakage:
     def spans(self, leaks: Leaks, texts: Iterable[pa.Array]) -> list[tuple[int, int]]:
         """Where each leak stands in its row's text, in characters, from and before."""
         rows = np.unique(leaks.row)
-        known = dict(zip(rows.tolist(), _taken(Column(texts), rows), strict=True))
+        known = {row: text or "" for row, text in taken(Column(texts), rows).items()}
         found = [(0, 0)] * len(leaks)
         for view, probes in enumerate(self._sets):
             mine = np.flatnonzero(leaks.squeezed == bool(view))
@@ -221,17 +221,6 @@ def _read(
 
 def _lines(text: str) -> str:
     return "\n".join(map(normalized, text.split("\n")))
-
-
-def _taken(column: Column, rows: NDArray[np.int64]) -> list[str]:
-    """The texts of some rows, ascending."""
-    found, before = [], 0
-    for piece in column:
-        low, high = np.searchsorted(rows, [before, before + len(piece)])
-        if low < high:
-            found += [text or "" for text in strings(piece, rows[low:high] - before)]
-        before += len(piece)
-    return found
 
 
 def _leaks(told: NDArray[np.float64], sets: Sequence[ProbeSet]) -> Leaks:

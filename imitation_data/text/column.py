@@ -125,3 +125,28 @@ def strings(texts: pa.Array, rows: NDArray[np.int64]) -> list[str | None]:
         raise StepError(
             f"a text among {len(texts):,} is not UTF-8 ({error.reason}); mend the column first"
         ) from error
+
+
+def pieces_with(
+    texts: Iterable[pa.Array], rows: NDArray[np.int64]
+) -> Iterator[tuple[NDArray[np.int64], pa.Array]]:
+    """Go through a column with some of its rows, ascending: those in each piece, and the piece.
+
+    Rows count from the beginning of the piece.
+    """
+    before = 0
+    for piece in texts:
+        low, high = np.searchsorted(rows, (before, before + len(piece)))
+        if low < high:
+            yield rows[low:high] - before, piece
+        before += len(piece)
+
+
+def taken(texts: Iterable[pa.Array], rows: NDArray[np.int64]) -> dict[int, str | None]:
+    """The texts of some rows, ascending, by row.
+
+    Raises:
+        StepError: one is not UTF-8, against what its column says.
+    """
+    found = [text for some, piece in pieces_with(texts, rows) for text in strings(piece, some)]
+    return dict(zip(rows.tolist(), found, strict=True))
