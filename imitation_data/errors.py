@@ -6,6 +6,8 @@ ImitationDataError
 ├── StepError        a step cannot do its work (a missing model, an impossible mix)
 ├── CheckError       a check refused the dataset: no version is written (exit code 3)
 ├── StoreError       a version or the store is missing, broken or in use
+├── TeacherError     a teacher cannot be asked: key, quota, model, endpoint, or a request it refuses
+├── BudgetError      requests that cost money are not sent without a ceiling (exit code 3)
 └── BuildError       the build itself failed: a worker died, or its books do not balance
 """
 
@@ -54,6 +56,16 @@ class CheckError(ImitationDataError):
 
 class StoreError(ImitationDataError):
     """A version or the store is missing, broken or in use."""
+
+
+class TeacherError(ImitationDataError):
+    """A teacher cannot be asked; answers that were paid for are in the journal."""
+
+
+class BudgetError(ImitationDataError):
+    """Requests that may cost money are not sent without a ceiling that can be kept."""
+
+    exit_code = 3
 
 
 class BuildError(ImitationDataError):

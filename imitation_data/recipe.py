@@ -37,6 +37,9 @@ from imitation_data.dedup.exact import ExactDedup
 from imitation_data.dedup.near_step import NearDedup
 from imitation_data.diversity.step import MeasureDiversity
 from imitation_data.errors import RecipeError, SourceError
+from imitation_data.generate import GENERATORS
+from imitation_data.generate.candidates import Candidates
+from imitation_data.generate.teacher import Teacher
 from imitation_data.leakage.step import CheckLeakage
 from imitation_data.options import key_problems, make, nearest, plain_options
 from imitation_data.readers import READERS, find_files
@@ -89,7 +92,11 @@ class Recipe:
             "tokens": self.tokens,
             "sources": [
                 _without_empty(plain_options(source.settings))
-                | {"path": _portable(source.settings.path), "options": plain_options(source.reader)}
+                | {
+                    "path": _portable(source.settings.path),
+                    "options": plain_options(source.procedure or source.reader),
+                }
+                | _told(source)
                 for source in self.sources
             ],
             "steps": [
@@ -104,6 +111,11 @@ class Recipe:
     def yaml(self) -> str:
         """The resolved recipe as YAML."""
         return dump_yaml(self.resolved())
+
+
+def _told(source: BoundSource) -> dict[str, object]:
+    teacher = source.settings.teacher
+    return {"teacher": teacher.told()} if isinstance(teacher, Teacher) else {}
 
 
 def _portable(path: str) -> str:
@@ -148,6 +160,8 @@ class _Reading:
         name = table.get("reader")
         if isinstance(name, str) and name not in READERS:
             self.add(where, [f"unknown reader {name!r}{nearest(name, list(READERS))}"])
+        if settings is not None and settings.generate:
+            return self.generated(settings, where)
         if settings is None or settings.reader not in READERS:
             return None
         reader, problems = make(READERS[settings.reader], dict(settings.options or {}))
@@ -160,6 +174,17 @@ class _Reading:
                 hint = f"; --source {settings.name}=PATH reads it from elsewhere"
                 self.add(where, [f"path: {error}{hint}"])
         return BoundSource(settings, reader, path) if reader is not None else None
+
+    def generated(self, settings: Source, where: str) -> BoundSource | None:
+        name, path = settings.generate, self.folder / settings.path
+        if name not in GENERATORS:
+            self.add(where, [f"unknown procedure {name!r}{nearest(name, list(GENERATORS))}"])
+            return None
+        procedure, problems = make(GENERATORS[name], dict(settings.options or {}))
+        self.add(f"{where} options", problems)
+        if not path.is_file():
+            self.add(where, [f"path: there is no file {path}; expected the seeds"])
+        return BoundSource(settings, Candidates(), path, procedure) if procedure else None
 
     def step(self, table: dict[str, object], where: str, encoding: str | None) -> StepUse | None:
         kinds: dict[str, type[Any]] = {**ROW_STEPS, **DATASET_STEPS}
@@ -293,12 +318,16 @@ def _numbered(uses: list[StepUse], encoding: str | None) -> tuple[StepUse, ...]:
     return tuple(replace(use, number=number) for number, use in enumerate(uses, start=1))
 
 
-def load_recipe(path: str | Path, paths: Mapping[str, str] | None = None) -> Recipe:
+def load_recipe(
+    path: str | Path, paths: Mapping[str, str] | None = None, endpoint: str = "", model: str = ""
+) -> Recipe:
     """Read a recipe file, or the `recipe.yaml` of a folder.
 
     Args:
         path: the file or folder.
         paths: other paths for some sources, by source name (relative to the working folder).
+        endpoint: of another teacher, for all sources that are generated.
+        model: the same.
 
     Raises:
         RecipeError: the file cannot be read, or is wrong: all its problems at once.
@@ -308,7 +337,16 @@ def load_recipe(path: str | Path, paths: Mapping[str, str] | None = None) -> Rec
     value = load_yaml(file)
     for name, other in (paths or {}).items():
         _redirect(value, name, str(Path(other).absolute()), str(file))
+    _with_teacher(value, {"endpoint": endpoint, "model": model})
     return parse_recipe(value, file.parent, str(file))
+
+
+def _with_teacher(value: object, other: Mapping[str, str]) -> None:
+    sources = value.get("sources") if isinstance(value, dict) else None
+    for table in sources if isinstance(sources, list) else []:
+        teacher = table.get("teacher") if isinstance(table, dict) else None
+        if isinstance(teacher, dict):
+            teacher.update({name: word for name, word in other.items() if word})
 
 
 def _redirect(value: object, name: str, path: str, where: str) -> None:

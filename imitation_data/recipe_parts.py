@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from imitation_data.dataset_step import DatasetStep
+from imitation_data.generate import Generator
+from imitation_data.generate.teacher import Teacher
 from imitation_data.options import plain_options
 from imitation_data.readers.reader import Reader
 from imitation_data.rows.step import RowStep
@@ -21,24 +23,27 @@ class Source:
     Attributes:
         name: as reports and the `source` column have it.
         reader: name in `READERS`.
+        generate: name in `GENERATORS`, instead of `reader`; `path` then names its seeds.
         path: file, folder, glob or archive; relative paths start at the recipe's folder.
         hub: `org/name` of a Hub dataset, instead of `path`.
         revision: tag, branch or commit of the Hub dataset; required with `hub`.
         files: which files to read, as patterns; all that the reader can when empty.
         license: SPDX, or the source's own words; a record that names its own keeps it.
-        teacher: model that wrote the assistant turns; a record that names its own keeps it.
+        teacher: model that wrote the assistant turns; a record that names its own keeps it. For
+            `generate` a table that says whom to ask, see `imitation_data.generate.teacher`.
         bad_records: `stop` at the first record that cannot be read, or `drop` and count them.
         options: the reader's own options.
     """
 
     name: str
-    reader: str
+    reader: str = ""
+    generate: str = ""
     path: str = ""
     hub: str = ""
     revision: str = ""
     files: tuple[str, ...] = ()
     license: str = ""
-    teacher: str = ""
+    teacher: str | Teacher = ""
     bad_records: Literal["stop", "drop"] = "stop"
     options: Mapping[str, object] | None = None
 
@@ -47,6 +52,13 @@ class Source:
             raise ValueError(
                 f"name is {self.name!r}; expected lower-case letters, digits, '-', '_' and '.'"
             )
+        if bool(self.reader) == bool(self.generate):
+            raise ValueError("a source has either reader or generate")
+        if bool(self.generate) != isinstance(self.teacher, Teacher):
+            expected = "a table with model, endpoint, key" if self.generate else "a model's name"
+            raise ValueError(f"teacher: expected {expected}")
+        if self.generate and (self.hub or not self.path or self.files):
+            raise ValueError("generate needs path, the file with its seeds, and nothing from a hub")
         if bool(self.path) == bool(self.hub):
             raise ValueError("a source has either path or hub")
         if self.hub and not self.revision:
@@ -60,10 +72,22 @@ class BoundSource:
     settings: Source
     reader: Reader
     path: Path
+    procedure: Generator | None = None
 
     @property
     def name(self) -> str:
         return self.settings.name
+
+    @property
+    def kind(self) -> str:
+        """Name of the reader, or of the procedure."""
+        return self.settings.reader or self.settings.generate
+
+    @property
+    def teacher(self) -> str:
+        """The model that wrote the assistant turns, as the recipe says."""
+        named = self.settings.teacher
+        return named.model if isinstance(named, Teacher) else named
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
 from pathlib import Path
 from typing import cast
@@ -22,9 +22,10 @@ import orjson
 from imitation_data.dataset_step import DatasetStep, Table
 from imitation_data.engines.local import Local, cores, give_back
 from imitation_data.errors import BuildError, CheckError, StepError
+from imitation_data.generation import Orders, generate_source
 from imitation_data.leakage.step import CheckLeakage
 from imitation_data.recipe import Recipe, load_recipe
-from imitation_data.recipe_parts import StepUse
+from imitation_data.recipe_parts import BoundSource, StepUse
 from imitation_data.report.summary import CheckResult, SourceFact
 from imitation_data.rows.tokens import load as load_encoding
 from imitation_data.sources import Reading, prepare, with_repeats
@@ -35,6 +36,7 @@ from imitation_data.stages.finish import (
     Total,
     judge,
     measure_shard,
+    refusal,
 )
 from imitation_data.stages.narrow import NarrowTask, narrow
 from imitation_data.stages.read import number_repeats, read_unit
@@ -93,6 +95,7 @@ class _State:
     tables: dict[int, tuple[Table, ...]] = field(default_factory=dict)
     stages: list[str] = field(default_factory=list)
     more: dict[str, bytes] = field(default_factory=dict)
+    generation: dict[str, dict[str, object]] = field(default_factory=dict)
 
 
 def build(
@@ -102,6 +105,7 @@ def build(
     workers: int | None = None,
     progress: Progress | None = None,
     engine: Local | None = None,
+    orders: Orders | None = None,
 ) -> Built:
     """Build a recipe into a version in the store.
 
@@ -115,6 +119,7 @@ def build(
             the usual `if __name__ == "__main__":`.
         progress: called as work is done.
         engine: runs the tasks, instead of an own one with `workers`.
+        orders: what may be asked of teachers; without, only answers of the journal are used.
 
     Raises:
         RecipeError: the recipe is wrong.
@@ -123,12 +128,14 @@ def build(
         CheckError: a check refused the rows; no version is written.
         StoreError: the store cannot be written, or the dataset is being built already.
         BuildError: a worker died, or the disk is full.
+        BudgetError: a generated source needs answers that may cost money.
+        TeacherError: a teacher cannot be asked.
     """
     made = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     where = Store(Path(store) if store is not None else default_store())
     own = nullcontext(engine) if engine else Local(workers or cores())
     with where.locked(made.name) as folder, own as tasks:
-        return _Run(made, where, folder, tasks, progress or _silent).run()
+        return _Run(made, where, folder, tasks, progress or _silent, orders or Orders()).run()
 
 
 def _groups(steps: Sequence[StepUse]) -> Iterator[tuple[StepUse, ...]]:
@@ -153,6 +160,7 @@ class _Run:
     folder: Path
     engine: Local
     progress: Progress
+    orders: Orders
 
     def run(self) -> Built:
         started = time.perf_counter()
@@ -198,7 +206,7 @@ class _Run:
     def _read(self, state: _State) -> None:
         """Read all sources; their files are one queue, so that workers stay busy."""
         readings = [
-            prepare(number, source, self.folder)
+            prepare(number, self._made(state, number, source), self.folder)
             for number, source in enumerate(self.recipe.sources)
         ]
         units = [unit for reading in readings for unit in reading.units]
@@ -211,6 +219,14 @@ class _Run:
         left = iter(results)
         for reading in readings:
             self._take(state, reading, list(islice(left, len(reading.units))))
+
+    def _made(self, state: _State, number: int, source: BoundSource) -> BoundSource:
+        """A source that can be read: candidates of one that a teacher makes."""
+        if source.procedure is None:
+            return source
+        path, facts = generate_source(self.recipe, number, source, self.folder, self.orders)
+        state.generation[source.name] = facts
+        return replace(source, path=path)
 
     def _take(self, state: _State, reading: Reading, results: Sequence[dict[str, object]]) -> None:
         """Add what one source's units came to."""
@@ -333,7 +349,7 @@ class _Run:
         results = judge(total, self.recipe.checks)
         failed = [result for result in results if not result.passed]
         if failed:
-            raise CheckError(_refusal(failed))
+            raise CheckError(refusal(failed))
         last = max(state.books)
         rows = total.facts.total.rows
         if rows != state.books[last].rows_out:
@@ -366,6 +382,7 @@ class _Run:
             ledgers=tuple(state.ledgers),
             stages=tuple(state.stages),
             more=state.more,
+            generation=state.generation,
         )
 
 
@@ -376,13 +393,4 @@ def _nothing_left(books: dict[int, Books], label: Callable[[int], str]) -> str:
             f"  - step {label(number)} dropped {count:,} of {step.rows_in:,}: {reason}"
             for reason, count in sorted(step.drops.items())
         ]
-    return "\n".join(lines)
-
-
-def _refusal(failed: Sequence[CheckResult]) -> str:
-    lines = ["no version is written: the rows fail a check"]
-    for result in failed:
-        lines.append(f"  - {result.name}: found {result.found}; expected {result.limit}")
-        if result.rows:
-            lines.append(f"    rows: {', '.join(result.rows)}")
     return "\n".join(lines)

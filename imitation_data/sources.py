@@ -52,9 +52,9 @@ class Reading:
         whole = sha256("".join(sums[file.path] for file in self.files).encode()).hexdigest()
         return SourceFact(
             name=self.source.name,
-            reader=settings.reader,
+            reader=self.source.kind,
             license=settings.license,
-            teacher=settings.teacher or None,
+            teacher=self.source.teacher or None,
             files=len(self.files),
             bytes=sum(path.stat().st_size for path in sums),
             checksum=self.commit or (next(iter(sums.values())) if len(sums) == 1 else whole),
@@ -89,7 +89,7 @@ def prepare(number: int, source: BoundSource, build_folder: Path) -> Reading:
             source.reader,
             tuple(group),
             settings.license,
-            settings.teacher,
+            "" if source.procedure else source.teacher,
             settings.bad_records == "drop",
             folder,
         )
@@ -110,9 +110,9 @@ def _fetched(source: BoundSource) -> tuple[Path, str]:
 def _identity(source: BoundSource) -> list[object]:
     """All of a source that its rows follow from, except the files themselves."""
     settings, reader = source.settings, source.reader
-    words = [source.name, settings.license, settings.teacher, settings.bad_records]
+    words = [source.name, settings.license, source.teacher, settings.bad_records]
     versions = library_versions(reader.LIBRARIES)
-    return [*words, settings.reader, reader.REVISION, versions, plain_options(reader)]
+    return [*words, source.kind, reader.REVISION, versions, plain_options(reader)]
 
 
 def with_repeats(shard: Shard, repeats: Sequence[tuple[int, int]]) -> Shard:

@@ -10,6 +10,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 
 from imitation_data.checks import CHECKS
+from imitation_data.generate import GENERATORS
 from imitation_data.readers import READERS
 from imitation_data.recipe import DATASET_STEPS
 from imitation_data.rows import ROW_STEPS
@@ -18,6 +19,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "recipe.md"
 MARK = "<!-- reference -->\n"
 TABLES: Mapping[str, Mapping[str, type]] = {
     "Readers": READERS,
+    "Procedures": GENERATORS,
     "Row steps": ROW_STEPS,
     "Dataset steps": DATASET_STEPS,
     "Checks": CHECKS,

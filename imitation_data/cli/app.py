@@ -9,7 +9,7 @@ from typing import NoReturn, TextIO
 import orjson
 import typer
 
-from imitation_data.cli import dataset, dedup, diversity, evalset, leakage, recipe
+from imitation_data.cli import dataset, dedup, diversity, evalset, generate, leakage, recipe
 from imitation_data.errors import ImitationDataError, RecipeError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
     help="Build, check and look into imitation datasets.",
 )
 app.command("build")(recipe.build)
+app.command("generate")(generate.generate)
 app.command("check")(recipe.check)
 app.command("show")(dataset.show)
 app.command("sample")(dataset.sample)
@@ -58,7 +59,7 @@ def main() -> None:
 
 def _interrupted() -> int:
     code = 128 + _SIGNALS[0]
-    resumes = " to resume" if sys.argv[1:2] == ["build"] else ""
+    resumes = " to resume" if sys.argv[1:2] in (["build"], ["generate"]) else ""
     return _tell("Interrupted", [], f"interrupted; run the same command again{resumes}", code)
 
 

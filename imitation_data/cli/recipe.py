@@ -8,6 +8,16 @@ from typing import Annotated
 import orjson
 import typer
 
+from imitation_data.cli.generate import (
+    BudgetOption,
+    EndpointOption,
+    JournalOption,
+    LimitOption,
+    ModelOption,
+    RequestsOption,
+    TokensOption,
+    orders_of,
+)
 from imitation_data.cli.options import JsonOption, QuietOption, StoreOption, WorkersOption
 
 LOADED = ("imitation_data.stages.read", "imitation_data.stages.rows")  # by workers, at once
@@ -20,11 +30,18 @@ SourceOption = Annotated[
 ]
 
 
-def build(
+def build(  # noqa: PLR0913, PLR0917 - one parameter an option
     recipe: RecipeArgument,
     store: StoreOption = None,
     source: SourceOption = None,
     workers: WorkersOption = None,
+    budget: BudgetOption = None,
+    max_requests: RequestsOption = None,
+    max_tokens: TokensOption = None,
+    limit: LimitOption = 0,
+    journal: JournalOption = None,
+    endpoint: EndpointOption = "",
+    model: ModelOption = "",
     json: JsonOption = False,  # noqa: FBT002 - a flag
     quiet: QuietOption = False,  # noqa: FBT002 - a flag
 ) -> None:
@@ -38,9 +55,12 @@ def build(
         from imitation_data.recipe import load_recipe  # noqa: PLC0415
         from imitation_data.runner import build as build_recipe  # noqa: PLC0415
 
-        made = load_recipe(recipe, paths)
-        with Progress(shown=not (quiet or json)) as progress:
-            built = build_recipe(made, store=store, progress=progress.update, engine=engine)
+        made, shown = load_recipe(recipe, paths, endpoint, model), not (quiet or json)
+        ceilings = (budget, max_requests, max_tokens)
+        orders = orders_of(*ceilings, journal, limit=limit, wait=True, shown=shown)
+        with Progress(shown=shown) as progress:
+            seen = progress.update
+            built = build_recipe(made, store=store, progress=seen, engine=engine, orders=orders)
     dropped = sum(built.dropped.values())
     if json:
         answer = {

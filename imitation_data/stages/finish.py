@@ -309,3 +309,13 @@ def _ledgers(files: Iterable[LedgerFile]) -> Iterator[pa.Table]:
             )
         if table.num_rows:
             yield table.select(ledger.SCHEMA.names).cast(ledger.SCHEMA)
+
+
+def refusal(failed: Sequence[CheckResult]) -> str:
+    """Say which checks failed, and for which rows."""
+    lines = ["no version is written: the rows fail a check"]
+    for result in failed:
+        lines.append(f"  - {result.name}: found {result.found}; expected {result.limit}")
+        if result.rows:
+            lines.append(f"    rows: {', '.join(result.rows)}")
+    return "\n".join(lines)

@@ -22,6 +22,7 @@ from imitation_data.readers.files import checksum
 from imitation_data.recipe import Recipe
 from imitation_data.report.card import TEMPLATE, card_md
 from imitation_data.report.facts import Facts, Tally
+from imitation_data.report.generation import generation_tables, with_kept
 from imitation_data.report.html import report_html
 from imitation_data.report.summary import BuildSummary, CheckResult, SourceFact, StepCount
 from imitation_data.stages.books import Books
@@ -101,6 +102,7 @@ class Draft:
     ledgers: tuple[LedgerFile, ...]
     stages: tuple[str, ...]
     more: Mapping[str, bytes]
+    generation: Mapping[str, Mapping[str, object]]
 
 
 def write_version(draft: Draft) -> tuple[StoredVersion, bool]:
@@ -201,7 +203,8 @@ def _summary(
     examples: Mapping[int, tuple[Entry, ...]],
 ) -> BuildSummary:
     recipe = draft.recipe
-    steps = [_step_count(0, "read", "", draft.books[0], examples)]
+    first = _step_count(0, "read", "", draft.books[0], examples)
+    steps = [replace(first, tables=generation_tables(draft.generation, draft.facts))]
     for use in recipe.steps:
         options = brief_options(use.step)
         note = draft.notes.get(use.number)
@@ -315,6 +318,7 @@ def _manifest(
             for step in summary.steps
         ],
         "checks": [asdict(check) for check in draft.checks],
+        **({"generation": with_kept(draft.generation, facts)} if draft.generation else {}),
         "facts": facts.to_json(),
         "stages": list(draft.stages),
         "libraries": dict(summary.tool_versions),

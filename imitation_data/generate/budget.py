@@ -1,0 +1,179 @@
+"""Ceilings: what a request may cost at most is set aside before it is sent, or it is not sent."""
+
+from dataclasses import dataclass
+from importlib import resources
+from math import isfinite
+from typing import Any, NamedTuple
+
+from imitation_data.errors import BudgetError
+from imitation_data.generate.journal import Spent
+from imitation_data.generate.request import Answer, Request
+
+PICO = 10**12  # parts of a US dollar in which costs are counted
+BATCH_SHARE = 0.5  # of the price, through the Batch API
+OPENAI = "https://api.openai.com/v1"
+
+
+@dataclass(frozen=True)
+class Price:
+    """US dollars for a million tokens.
+
+    Attributes:
+        input, output: of prompts and of answers; 0 for a teacher that costs nothing.
+        as_of: the day on which they were looked up.
+    """
+
+    input: float
+    output: float
+    as_of: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("input", "output"):
+            value = getattr(self, name)
+            if not (isfinite(value) and value >= 0):
+                raise ValueError(f"{name} is {value}; expected US dollars for a million tokens")
+
+    @property
+    def free(self) -> bool:
+        return self.input == self.output == 0
+
+    def cost(self, input_tokens: int, output_tokens: int, share: float = 1.0) -> int:
+        """In parts of `PICO`; rounded up, so that a ceiling holds."""
+        per_million = PICO // 10**6
+        dear = input_tokens * round(self.input * per_million)
+        dear += output_tokens * round(self.output * per_million)
+        return -int(-dear * share // 1)
+
+
+def known_price(endpoint: str, model: str) -> Price | None:
+    """The price of a model at its provider, from the dated table of the package.
+
+    Other endpoints than OpenAI's own have prices of their own: None.
+    """
+    if endpoint != OPENAI:
+        return None
+    table = _table()
+    for name, (dear, out) in table["models"].items():
+        # A dated snapshot costs what the model does; another model that begins alike does not.
+        rest = model.removeprefix(name)
+        if model == name or (rest != model and rest[:2] == "-2" and rest[1:5].isdigit()):
+            return Price(dear, out, str(table["as_of"]))
+    return None
+
+
+def _table() -> dict[str, Any]:
+    import yaml  # noqa: PLC0415 - only when a price is asked for
+
+    text = resources.files("imitation_data.generate").joinpath("prices.yaml").read_text("utf-8")
+    table: dict[str, Any] = yaml.safe_load(text)
+    return table
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """What a dataset may cost, over all runs that share a journal; None for no limit.
+
+    Attributes:
+        usd: US dollars.
+        requests: requests that are answered, or may be.
+        tokens: of prompts and answers together.
+    """
+
+    usd: float | None = None
+    requests: int | None = None
+    tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("usd", "requests", "tokens"):
+            value = getattr(self, name)
+            if value is not None and not (isfinite(value) and value >= 0):
+                raise ValueError(f"{name} is {value}; expected 0 or more")
+
+    def __bool__(self) -> bool:
+        return any(one is not None for one in (self.usd, self.requests, self.tokens))
+
+    def words(self) -> str:
+        """As people say it."""
+        parts = [] if self.usd is None else [f"${self.usd:,.2f}"]
+        parts += [] if self.requests is None else [f"{self.requests:,} requests"]
+        parts += [] if self.tokens is None else [f"{self.tokens:,} tokens"]
+        return ", ".join(parts) or "none"
+
+
+class Cost(NamedTuple):
+    """Of one request: parts of `PICO` (0 where no price is known), and tokens."""
+
+    money: int
+    tokens: int
+
+
+@dataclass
+class Budget:
+    """What is spent and set aside, held against a ceiling.
+
+    Attributes:
+        ceiling: what may be spent.
+        price: of the teacher; None where it is not known.
+        share: of the price that is paid.
+        money, requests, tokens: spent and set aside.
+    """
+
+    ceiling: Ceiling
+    price: Price | None
+    share: float = 1.0
+    money: int = 0
+    requests: int = 0
+    tokens: int = 0
+
+    @classmethod
+    def after(cls, spent: Spent, ceiling: Ceiling, price: Price | None, share: float) -> "Budget":
+        """A budget of which some is spent.
+
+        Raises:
+            BudgetError: a ceiling in money cannot be kept, since a price is not known.
+        """
+        if ceiling.usd is not None and (price is None or spent.cost < 0):
+            what = "of the teacher" if price is None else "of requests sent before"
+            raise BudgetError(
+                f"a ceiling in money cannot be kept: the price {what} is not known. Add `price: "
+                "{input: …, output: …}` (US dollars for a million tokens; 0 for a free teacher) "
+                "to the source's teacher, or give a ceiling in requests or tokens "
+                "(--max-requests, --max-tokens)"
+            )
+        return cls(ceiling, price, share, max(spent.cost, 0), spent.requests, spent.tokens)
+
+    def most(self, request: Request) -> Cost:
+        """What a request may come to at most."""
+        return self._cost(request.input_limit, request.output_limit)
+
+    def real(self, request: Request, answer: Answer) -> Cost:
+        """What an answer came to; its limit where the endpoint did not count."""
+        given = answer.input_tokens if answer.input_tokens >= 0 else request.input_limit
+        made = answer.output_tokens if answer.output_tokens >= 0 else request.output_limit
+        return self._cost(given, made)
+
+    def _cost(self, given: int, made: int) -> Cost:
+        money = self.price.cost(given, made, self.share) if self.price else 0
+        return Cost(money, given + made)
+
+    def fits(self, cost: Cost) -> bool:
+        """Whether a request may still be sent."""
+        usd, requests, tokens = self.ceiling.usd, self.ceiling.requests, self.ceiling.tokens
+        return (
+            (usd is None or self.money + cost.money <= usd * PICO)
+            and (requests is None or self.requests + 1 <= requests)
+            and (tokens is None or self.tokens + cost.tokens <= tokens)
+        )
+
+    def take(self, cost: Cost) -> None:
+        """Set the cost of one request aside."""
+        self.money += cost.money
+        self.tokens += cost.tokens
+        self.requests += 1
+
+    def settle(self, before: Cost, after: Cost | None) -> None:
+        """Replace what was set aside by what it came to; None for a request that cost nothing."""
+        real = after or Cost(0, 0)
+        self.money += real.money - before.money
+        self.tokens += real.tokens - before.tokens
+        self.requests -= after is None

@@ -1,0 +1,246 @@
+"""One try of one request through the `openai` client, and what became of it.
+
+Retries, rates and money are the sender's; here an answer or an error of the protocol becomes one of
+a few kinds.
+"""
+
+import asyncio
+import json
+import ssl
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self, cast
+
+import httpx2
+import openai
+import orjson
+
+from imitation_data.errors import TeacherError
+from imitation_data.generate.redact import redacted
+from imitation_data.generate.request import Answer, Outcome, Request
+from imitation_data.generate.teacher import Teacher
+
+POOL = 16  # connections that one pool keeps
+PACKING = {b"content-encoding", b"content-length", b"transfer-encoding"}
+QUOTA = {
+    "insufficient_quota",
+    "billing_hard_limit_reached",
+    "billing_not_active",
+    "access_terminated",
+}
+CROWDED = {429, 503, 529}
+NOT_PAID = {409, 425, 429, 500, 502, 503, 529}  # transient, and told before anything was made
+MAYBE_PAID = {408, 504, 520, 522, 524}  # somebody on the way gave up
+
+
+class TransientError(Exception):
+    """Worth another try.
+
+    Attributes:
+        paid: whether the try may have been charged.
+        crowded: whether the endpoint has too much to do.
+        reached: whether the endpoint was there at all.
+        wait: seconds it asks to wait.
+    """
+
+    def __init__(
+        self,
+        words: str,
+        *,
+        paid: bool,
+        crowded: bool = False,
+        reached: bool = True,
+        wait: float = 0.0,
+    ) -> None:
+        super().__init__(words)
+        self.paid, self.crowded, self.reached, self.wait = paid, crowded, reached, wait
+
+
+class _Pools(httpx2.AsyncBaseTransport):
+    """Several small pools: one pool looks at all its connections for each request."""
+
+    def __init__(self, connections: int) -> None:
+        limits = httpx2.Limits(max_connections=POOL, max_keepalive_connections=POOL)
+        count = -(-connections // POOL)
+        trust = ssl.create_default_context()
+        self.pools = [httpx2.AsyncHTTPTransport(verify=trust, limits=limits) for _ in range(count)]
+        self.under_way = [0] * count
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        place = self.under_way.index(min(self.under_way))
+        self.under_way[place] += 1
+        try:
+            response = await self.pools[place].handle_async_request(request)
+            content = await response.aread()
+        finally:
+            self.under_way[place] -= 1
+        headers = [(k, v) for k, v in response.headers.raw if k.lower() not in PACKING]
+        return httpx2.Response(response.status_code, headers=headers, content=content)
+
+    async def aclose(self) -> None:
+        for pool in self.pools:
+            await pool.aclose()
+
+
+@dataclass
+class Client:
+    """Asks one teacher; use as an async context manager."""
+
+    teacher: Teacher
+
+    async def __aenter__(self) -> Self:
+        url, query = self.teacher.address()
+        # A server that sends requests elsewhere would get to see the key there.
+        http = openai.DefaultAsyncHttpxClient(
+            transport=_Pools(self.teacher.concurrency),
+            follow_redirects=False,
+            timeout=self.teacher.timeout,
+        )
+        self.api = openai.AsyncOpenAI(
+            api_key=self.teacher.key_value(),
+            base_url=url,
+            default_query=query,
+            max_retries=0,
+            http_client=http,
+            timeout=self.teacher.timeout,
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.api.close()
+
+    async def ask(self, request: Request) -> Answer:
+        """Send a request once.
+
+        Raises:
+            TransientError: another try may help.
+            TeacherError: none will.
+        """
+        try:
+            async with asyncio.timeout(self.teacher.timeout):
+                response = await self.api.post(
+                    "/chat/completions", cast_to=httpx2.Response, content=request.body
+                )
+        except (TimeoutError, openai.APIError) as error:
+            return self.failed(error)
+        return read_answer(response.content)
+
+    def failed(self, error: Exception) -> Answer:
+        """Raise what an error of the client comes to; a filtered prompt is an answer."""
+        if isinstance(error, TimeoutError | openai.APITimeoutError):
+            if isinstance(error.__cause__, httpx2.ConnectTimeout):
+                raise self._transient("no connection in time", paid=False, reached=False)
+            words = f"no answer within {self.teacher.timeout:g} s"
+            raise self._transient(words, paid=True, crowded=True)
+        if isinstance(error, openai.APIStatusError):
+            return self._status(error)
+        cause = error.__cause__
+        unreached = isinstance(cause, httpx2.ConnectError | httpx2.UnsupportedProtocol)
+        raise self._transient(str(cause or error), paid=not unreached, reached=not unreached)
+
+    def _transient(self, words: str, **kinds: Any) -> TransientError:  # noqa: ANN401 - of the error
+        return TransientError(redacted(words, self.teacher.secrets()), **kinds)
+
+    def _status(self, error: openai.APIStatusError) -> Answer:
+        status, code, said = error.status_code, *_told(error)
+        said = redacted(said, self.teacher.secrets())
+        where = f"{self.teacher.where}, model {self.teacher.model!r}"
+        if code == "content_filter":
+            return Answer("", "filtered", self.teacher.model, 0, 0)
+        if code in QUOTA or status == 402:  # noqa: PLR2004 - payment required
+            raise TeacherError(
+                f"{where}: the account has no quota left ({said}); add credit or choose another "
+                "key, then run the same command again to resume"
+            )
+        if status in NOT_PAID | MAYBE_PAID or status > 529:  # noqa: PLR2004 - proxies' own
+            wait = _seconds(error.response.headers)
+            raise TransientError(
+                f"status {status} ({said})",
+                paid=status not in NOT_PAID,
+                crowded=status in CROWDED | MAYBE_PAID,
+                wait=wait,
+            )
+        raise TeacherError(f"{where}: {self._advice(status)}; it said: {said} (status {status})")
+
+    def _advice(self, status: int) -> str:
+        if status in {401, 403}:
+            name = self.teacher.key
+            return f"the key in {name} is not accepted" if name else "the endpoint wants a key"
+        if status == 404:  # noqa: PLR2004 - not found
+            return "there is no such model, or the endpoint is not the base URL (…/v1) of an API"
+        if 300 <= status < 400:  # noqa: PLR2004 - redirects
+            return "it sends requests elsewhere; name the right endpoint in the recipe"
+        return "it refuses a request; change the recipe, then run again"
+
+
+def _told(error: openai.APIStatusError) -> tuple[str, str]:
+    """The code and the message of an error body, whatever form it has."""
+    body = error.body
+    if isinstance(body, dict):
+        inner = body.get("error") if isinstance(body.get("error"), dict) else body
+        told = cast("dict[str, object]", inner)
+        code = told.get("code") or told.get("type") or ""
+        return str(code), str(told.get("message") or told)
+    return "", error.response.text[:2000] or str(error)
+
+
+def _seconds(headers: httpx2.Headers) -> float:
+    """How long to wait, as `retry-after-ms` and `retry-after` say; 0 where they do not."""
+    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        try:
+            seconds = float(headers.get(name, "")) / unit
+        except ValueError:
+            continue
+        if 0 <= seconds < float("inf"):
+            return seconds
+    return 0.0
+
+
+def read_answer(content: bytes) -> Answer:
+    """Read the body of a chat completion.
+
+    Raises:
+        TransientError: it is none; it may have been charged.
+    """
+    try:
+        body = _loads(content)
+        choice = body["choices"][0]
+        message = choice["message"]
+        refusal, text = message.get("refusal"), message.get("content")
+        if isinstance(text, list):  # parts, as some servers send them
+            text = "".join(part.get("text") or "" for part in text if isinstance(part, dict))
+        usage = body.get("usage") or {}
+        model = body.get("model")
+        counts = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
+        finish = choice.get("finish_reason")
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        raise TransientError(
+            f"what came back is no chat completion ({type(error).__name__})", paid=True
+        ) from error
+    given, made = (one if type(one) is int and one >= 0 else -1 for one in counts)
+    outcome: Outcome = "complete"
+    if finish == "content_filter":
+        outcome = "filtered"
+    elif refusal:
+        outcome = "refused"
+    elif finish == "length":
+        outcome = "truncated"
+    told = str(text or refusal or "")
+    return Answer(_clean(told), outcome, _clean(str(model or "")), given, made)
+
+
+def _loads(content: bytes) -> Any:  # noqa: ANN401 - JSON
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:  # half a surrogate pair is JSON to others
+        return json.loads(content)
+
+
+def _clean(text: str) -> str:
+    """Half a surrogate pair becomes U+FFFD, which can be written."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

@@ -1,0 +1,320 @@
+"""The driver: a procedure's requests answered from the journal or by the teacher, in order."""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from time import monotonic
+
+from imitation_data.errors import BudgetError
+from imitation_data.generate.budget import BATCH_SHARE, PICO, Budget, Ceiling
+from imitation_data.generate.client import Client
+from imitation_data.generate.journal import Journal
+from imitation_data.generate.procedure import Ask, Candidate, Procedure
+from imitation_data.generate.request import Answer
+from imitation_data.generate.sender import CeilingReachedError, EndedError, Sender
+from imitation_data.generate.teacher import Teacher
+from imitation_data.generate.writer import Writer
+
+AHEAD = 4096  # requests pulled before the first of them is answered; what is pulled follows from it
+EVERY = 0.25  # seconds between two looks at how far it is
+
+
+@dataclass
+class Tally:
+    """What generating a source came to, from the answers that were taken.
+
+    Attributes:
+        requests: answers taken.
+        outcomes: of them, by kind.
+        models: of them, by the model that the endpoint reported.
+        input_tokens, output_tokens: as reported, or at most.
+        uncounted: answers for which the endpoint reported no tokens.
+        cost: in parts of `PICO`; None where no price is known.
+        rows: accepted.
+        drops: rejected, by reason.
+        complete: False when a ceiling, or the end of the run, came first.
+    """
+
+    requests: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    models: Counter[str] = field(default_factory=Counter)
+    input_tokens: int = 0
+    output_tokens: int = 0
+    uncounted: int = 0
+    cost: int | None = 0
+    rows: int = 0
+    drops: Counter[str] = field(default_factory=Counter)
+    complete: bool = True
+
+
+@dataclass
+class Progress:
+    """How far a run is; `seen` is called with it now and then."""
+
+    source: str
+    wanted: int
+    tally: Tally
+    seconds: float = 0.0
+    sent: int = 0
+    from_journal: int = 0
+    under_way: int = 0
+    lost: int = 0
+    lost_before: int = 0
+    retried: int = 0
+    usd: float | None = 0.0
+
+    @property
+    def expected_usd(self) -> float | None:
+        """What the whole source will have cost, if it goes on like this."""
+        if self.tally.cost is None or not self.wanted or not self.tally.rows:
+            return None
+        return self.tally.cost / PICO * max(1.0, self.wanted / self.tally.rows)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One source to be generated.
+
+    Attributes:
+        source: its name.
+        dataset: who pays.
+        teacher: whom to ask.
+        ceiling: what the dataset may cost; an empty one sends only what costs nothing.
+        wait: whether to wait for another process that uses the journal.
+        seen: told how far it is.
+        say: told what a user should know, in words.
+    """
+
+    source: str
+    dataset: str
+    teacher: Teacher
+    ceiling: Ceiling
+    wait: bool = True
+    seen: Callable[[Progress], None] = lambda _: None
+    say: Callable[[str], None] = lambda _: None
+
+
+@dataclass
+class Run:
+    """One run of a procedure. Candidates go to `out` as they are finished, in order."""
+
+    job: Job
+    procedure: Procedure
+    journal: Journal
+    out: Callable[[Candidate], None]
+    tally: Tally = field(default_factory=Tally)
+    sender: Sender | None = None
+    _asked: deque[tuple[Ask, Answer | None]] = field(default_factory=deque)
+    _answers: dict[int, Answer] = field(default_factory=dict)
+    _missing: deque[tuple[int, Ask]] = field(default_factory=deque)
+    _taken: int = 0
+    _pulled: int = 0
+    _began: float = field(default_factory=monotonic)
+    _shown: float = 0.0
+    _finished: deque[asyncio.Task[Answer]] = field(default_factory=deque)
+    _some_finished: asyncio.Event = field(default_factory=asyncio.Event)
+    progress: Progress = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.progress = Progress(self.job.source, self.procedure.wanted, self.tally)
+        if self.job.teacher.paid_at is None:
+            self.tally.cost = None
+
+    def replay(self) -> bool:
+        """Go as far as the journal's answers reach; tell whether that is the end."""
+        while True:
+            self._pull()
+            if not self._asked or not self._take():
+                break
+        return not self._asked
+
+    async def go_on(self) -> None:
+        """Ask the teacher for what the journal does not have.
+
+        Raises:
+            BudgetError: it may cost money and there is no ceiling, or one that cannot be kept.
+            TeacherError: the teacher cannot be asked.
+            StoreError: the journal cannot be written, or is in use.
+        """
+        job = self.job
+        price, share = job.teacher.paid_at, BATCH_SHARE if job.teacher.batch else 1.0
+        if not job.ceiling and (price is None or not price.free):
+            raise BudgetError(self._refusal())
+        self.journal.hold(wait=job.wait, waiting=job.say)
+        self.progress.lost_before = self.journal.settle_lost()
+        if self.progress.lost_before:
+            job.say(
+                f"{self.progress.lost_before:,} requests were under way when an earlier run was "
+                "killed; they are sent again, and may be paid for twice"
+            )
+        if self._refresh():
+            return
+        budget = Budget.after(self.journal.spent(job.dataset), job.ceiling, price, share)
+        async with Client(job.teacher) as client:
+            with Writer(self.journal) as writer:
+                self.sender = Sender(client, writer, budget, job.dataset)
+                await self._exchange(self.sender)
+
+    def _refresh(self) -> bool:
+        """Look again: another process may have answered while this one waited."""
+        missing, self._missing = self._missing, deque()
+        for number, ask in missing:
+            answer = self.journal.get(ask.request.key)
+            if answer is None:
+                self._missing.append((number, ask))
+            else:
+                self._answers[number] = answer
+        return self.replay()
+
+    def end(self) -> None:
+        """Send nothing more; called from another thread."""
+        if self.sender is not None:
+            self.sender.ending = True
+            loop = self.sender.writer.loop
+            if loop is not None and not loop.is_closed():
+                loop.call_soon_threadsafe(self.sender.wake)
+
+    def _refusal(self) -> str:
+        job = self.job
+        done = f"{self.tally.rows:,} rows are made" if self.tally.rows else "no row is made"
+        return (
+            f"source {job.source!r} needs answers of {job.teacher.model!r} at {job.teacher.where} "
+            f"that are not in the journal {self.journal.path} ({done} without), and they may cost "
+            "money: nothing is sent without a ceiling. See what it may come to with "
+            "`imitation-data generate RECIPE --estimate`; then give --budget USD, --max-requests "
+            "or --max-tokens; for a free teacher say `price: {input: 0, output: 0}` in "
+            "the source's teacher"
+        )
+
+    async def _exchange(self, sender: Sender) -> None:
+        """Keep requests under way and take answers, until nothing is left or something ends it."""
+        tasks: dict[asyncio.Task[Answer], int] = {}
+        failure: Exception | None = None
+        stopped = False
+        try:
+            while self._asked:
+                while self._missing and not stopped and len(tasks) < self.job.teacher.concurrency:
+                    stopped = not await self._start(sender, tasks)
+                if not tasks:
+                    break
+                await self._some()
+                for error in self._harvest(tasks):
+                    stopped = True
+                    if not isinstance(error, CeilingReachedError | EndedError):
+                        failure, sender.ending = failure or error, True
+                self._show(sender)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        if failure is not None:
+            raise failure
+
+    async def _start(self, sender: Sender, tasks: dict[asyncio.Task[Answer], int]) -> bool:
+        """Send the next request; False when no more may be sent."""
+        number, ask = self._missing[0]
+        try:
+            most = await sender.admit(ask.request)
+        except (CeilingReachedError, EndedError):
+            return False
+        self._missing.popleft()
+        task = asyncio.create_task(sender.send(ask.request, most, ask.sample))
+        task.add_done_callback(self._note)
+        tasks[task] = number
+        return True
+
+    def _note(self, task: asyncio.Task[Answer]) -> None:
+        self._finished.append(task)
+        self._some_finished.set()
+
+    async def _some(self) -> None:
+        """Wait until a request is finished, or it is time to say how far it is."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(EVERY):
+                await self._some_finished.wait()
+        self._some_finished.clear()
+
+    def _harvest(self, tasks: dict[asyncio.Task[Answer], int]) -> list[Exception]:
+        """Take what is answered; return what went wrong."""
+        failures: list[Exception] = []
+        while self._finished:
+            task = self._finished.popleft()
+            number = tasks.pop(task)
+            error = task.exception()
+            if error is None:
+                self._answers[number] = task.result()
+            elif isinstance(error, Exception):
+                failures.append(error)
+        while self._asked and self._take():
+            self._pull()
+        return failures
+
+    def _pull(self) -> None:
+        """Pull requests while there is room; look each up in the journal."""
+        while len(self._asked) < AHEAD:
+            ask = self.procedure.pull()
+            if ask is None:
+                return
+            answer = self.journal.get(ask.request.key)
+            self._asked.append((ask, answer))
+            if answer is None:
+                self._missing.append((self._pulled, ask))
+            self._pulled += 1
+
+    def _take(self) -> bool:
+        """Give the procedure the next answer, if it is there."""
+        ask, answer = self._asked[0]
+        if answer is None:
+            answer = self._answers.pop(self._taken, None)
+            if answer is None:
+                return False
+        else:
+            self.progress.from_journal += 1
+        self._asked.popleft()
+        self._taken += 1
+        self._count(ask, answer)
+        self.procedure.take(ask, answer)
+        self._let_out()
+        return True
+
+    def _count(self, ask: Ask, answer: Answer) -> None:
+        tally, teacher = self.tally, self.job.teacher
+        tally.requests += 1
+        tally.outcomes[answer.outcome] += 1
+        tally.models[answer.model] += 1
+        share = BATCH_SHARE if teacher.batch else 1.0
+        counted = Budget(Ceiling(), teacher.paid_at, share)
+        given = answer.input_tokens if answer.input_tokens >= 0 else ask.request.input_limit
+        made = answer.output_tokens if answer.output_tokens >= 0 else ask.request.output_limit
+        tally.input_tokens += given
+        tally.output_tokens += made
+        tally.uncounted += min(answer.input_tokens, answer.output_tokens) < 0
+        if tally.cost is not None:
+            tally.cost += counted.real(ask.request, answer).money
+
+    def _let_out(self) -> None:
+        while self.procedure.made:
+            candidate = self.procedure.made.popleft()
+            self.tally.rows += len(candidate.rows)
+            self.tally.drops.update(drop.reason for drop in candidate.drops)
+            self.out(candidate)
+
+    def close(self) -> None:
+        """Let the procedure finish what can be finished."""
+        self.tally.complete = not self._asked
+        self.procedure.close()
+        self._let_out()
+
+    def _show(self, sender: Sender) -> None:
+        now = monotonic()
+        if now - self._shown < EVERY:
+            return
+        self._shown = now
+        shown = self.progress
+        shown.seconds, shown.sent = now - self._began, sender.sent
+        shown.under_way, shown.lost = sender.limiter.under_way, sender.lost
+        shown.retried = sum(sender.failed.values())
+        shown.usd = sender.budget.money / PICO if sender.budget.price else None
+        self.job.seen(shown)

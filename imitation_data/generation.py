@@ -1,0 +1,243 @@
+"""Sources that a teacher makes: from a recipe's source to a file of candidates in the build folder.
+
+Answers come from the journal; what is not there is asked for, within a ceiling. The file follows
+from recipe, seeds and answers alone, so that a rebuild reads the same rows.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import orjson
+
+from imitation_data.errors import RecipeError
+from imitation_data.generate.budget import BATCH_SHARE, PICO, Ceiling
+from imitation_data.generate.candidates import FILE, line_of
+from imitation_data.generate.journal import Journal
+from imitation_data.generate.procedure import Procedure
+from imitation_data.generate.run import Job, Progress, Run, Tally
+from imitation_data.generate.seeds import read_seeds
+from imitation_data.generate.teacher import Teacher
+from imitation_data.readers.files import checksum
+from imitation_data.recipe import Recipe
+from imitation_data.recipe_parts import BoundSource
+from imitation_data.rows.tokens import load as load_encoding
+from imitation_data.stages.stage import digest, whole_file, write_file
+from imitation_data.versions.store import Store
+
+FACTS = "generated.json"
+GRACE = 20.0  # seconds that answers under way are waited for, when a run is interrupted
+NO_CEILING = Ceiling()
+SAMPLE = 16  # prompts of which an estimate takes the mean
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What a run may do.
+
+    Attributes:
+        journal: of answers; `journal.sqlite` in the store when not given.
+        ceiling: what the dataset may cost, all runs together.
+        limit: rows of each source at most, for a try-out; 0 for what the recipe says.
+        wait: whether to wait for another process that uses the journal.
+        seen: told how far it is.
+        say: told what a user should know.
+    """
+
+    journal: Path | None = None
+    ceiling: Ceiling = NO_CEILING
+    limit: int = 0
+    wait: bool = True
+    seen: Callable[[Progress], None] = lambda _: None
+    say: Callable[[str], None] = lambda _: None
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a source may come to.
+
+    Attributes:
+        source: its name.
+        requests: expected.
+        input_tokens, output_tokens: expected; the first counted on prompts of this recipe.
+        usd: expected; None where no price is known.
+        usd_most: if every answer were as long as it may be.
+    """
+
+    source: str
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    usd: float | None
+    usd_most: float | None
+
+
+def _machine(recipe: Recipe, source: BoundSource, orders: Orders) -> Procedure:
+    options = source.procedure
+    if options is None:
+        raise ValueError(f"{source.name} is not generated")
+    if orders.limit:
+        options = options.limited(orders.limit)
+    try:
+        seeds = read_seeds(source.path)
+        return options.start(_teacher(source), f"{recipe.seed}/{source.name}", seeds)
+    except ValueError as error:
+        raise RecipeError([f"source {source.name!r}: {error}"], recipe.name) from error
+
+
+def _teacher(source: BoundSource) -> Teacher:
+    return cast("Teacher", source.settings.teacher)
+
+
+def generate_source(
+    recipe: Recipe, number: int, source: BoundSource, build_folder: Path, orders: Orders
+) -> tuple[Path, dict[str, Any]]:
+    """Make a source's candidates.
+
+    Args:
+        recipe: to which the source belongs.
+        number: of the source.
+        source: with a procedure.
+        build_folder: where the stage's folder goes.
+        orders: what may be done.
+
+    Returns:
+        The file of candidates, and what generating them came to, as plain values.
+
+    Raises:
+        BudgetError: requests are needed that may cost money, without a ceiling.
+        TeacherError: the teacher cannot be asked.
+        StoreError: the journal cannot be used.
+    """
+    options, teacher = source.procedure, _teacher(source)
+    assert options is not None  # noqa: S101 - the caller looked
+    used = options.limited(orders.limit) if orders.limit else options
+    said = [used.REVISION, source.settings.generate, orjson.loads(orjson.dumps(used))]
+    key = digest([source.name, recipe.seed, said, teacher.told(), checksum(source.path)])
+    folder = build_folder / f"generate-{number:02d}-{key[:16]}"
+    if (folder / FACTS).is_file() and (folder / FILE).is_file():
+        facts: dict[str, Any] = orjson.loads((folder / FACTS).read_bytes())
+        if facts["complete"]:
+            return folder / FILE, facts
+    machine = _machine(recipe, source, orders)
+    job = Job(
+        source.name, recipe.name, teacher, orders.ceiling, orders.wait, orders.seen, orders.say
+    )
+    path = orders.journal or build_folder.parent.parent / "journal.sqlite"
+    folder.mkdir(parents=True, exist_ok=True)
+    with Journal(path) as journal, whole_file(folder / FILE) as out:
+        tally = _run(job, machine, journal, out)
+    facts = facts_of(tally, teacher)
+    write_file(folder / FACTS, orjson.dumps(facts))
+    return folder / FILE, facts
+
+
+def _run(job: Job, machine: Procedure, journal: Journal, out: BinaryIO) -> Tally:
+    run = Run(job, machine, journal, lambda one: _write(out, line_of(one, job.source)))
+    if not run.replay():
+        in_a_thread(run)
+    run.close()
+    job.seen(run.progress)
+    return run.tally
+
+
+def _write(out: BinaryIO, line: bytes) -> None:
+    out.write(line)
+
+
+def in_a_thread(run: Run) -> None:
+    """Run the event loop beside this thread, so that an interrupt is heard and ends it cleanly."""
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            asyncio.run(run.go_on())
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            failures.append(error)
+
+    thread = threading.Thread(target=work, name="teacher", daemon=True)
+    thread.start()
+    try:
+        while thread.is_alive():
+            thread.join(0.2)
+    except BaseException:
+        run.end()
+        thread.join(GRACE)
+        raise
+    if failures:
+        raise failures[0]
+
+
+def facts_of(tally: Tally, teacher: Teacher) -> dict[str, Any]:
+    """What generating came to, for manifest and card; it follows from answers that were taken."""
+    return {
+        "model": teacher.model,
+        "endpoint": teacher.where,
+        "complete": tally.complete,
+        "requests": tally.requests,
+        "outcomes": dict(sorted(tally.outcomes.items())),
+        "models": dict(sorted(tally.models.items())),
+        "input_tokens": tally.input_tokens,
+        "output_tokens": tally.output_tokens,
+        "uncounted": tally.uncounted,
+        "usd": None if tally.cost is None else tally.cost / PICO,
+        "rows": tally.rows,
+        "rejected": dict(sorted(tally.drops.items())),
+    }
+
+
+def estimate(recipe: Recipe, orders: Orders) -> list[Estimate]:
+    """What each generated source may come to, without a request.
+
+    Raises:
+        StepError: the encoding for counting tokens cannot be loaded.
+    """
+    return [_estimate(recipe, one, orders) for one in recipe.sources if one.procedure]
+
+
+def _estimate(recipe: Recipe, source: BoundSource, orders: Orders) -> Estimate:
+    machine, teacher = _machine(recipe, source, orders), _teacher(source)
+    options = source.procedure
+    assert options is not None  # noqa: S101 - the caller looked
+    if orders.limit:
+        options = options.limited(orders.limit)
+    counter = load_encoding(teacher.encoding)
+    asks = [ask for ask in (machine.pull() for _ in range(SAMPLE)) if ask is not None]
+    bodies = [orjson.loads(ask.request.body)["messages"] for ask in asks]
+    prompt = sum(counter(turn["content"]) + 4 for body in bodies for turn in body) / len(bodies)
+    requests, given, made, most = 0.0, 0.0, 0.0, 0.0
+    for count, own_prompt, answer, limit in options.expected():
+        requests += count
+        given += count * (own_prompt or prompt)
+        made += count * answer
+        most += count * limit
+    price, share = teacher.paid_at, BATCH_SHARE if teacher.batch else 1.0
+    costs = (
+        [price.cost(round(given), round(one), share) / PICO for one in (made, most)]
+        if price
+        else [None, None]
+    )
+    return Estimate(source.name, round(requests), round(given), round(made), costs[0], costs[1])
+
+
+def generate(recipe: Recipe, store: Store, orders: Orders) -> dict[str, dict[str, Any]]:
+    """Make the candidates of all generated sources of a recipe; answers go to the journal.
+
+    Returns:
+        What each source came to, by name.
+
+    Raises:
+        RecipeError: no source is generated.
+        BudgetError, TeacherError, StoreError: as `generate_source`.
+    """
+    sources = [(place, one) for place, one in enumerate(recipe.sources) if one.procedure]
+    if not sources:
+        raise RecipeError(["no source is generated; expected one with `generate`"], recipe.name)
+    with store.locked(recipe.name) as folder:
+        return {
+            one.name: generate_source(recipe, place, one, folder, orders)[1]
+            for place, one in sources
+        }
