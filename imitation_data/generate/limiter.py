@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 
 FIRST = 8.0  # requests at once
 LESS = 0.6  # factor on congestion
+TRIES = 20  # looked back upon
+CROWDED = 0.2  # share of them turned down from which that is congestion, and no accident
 SLOWER = 2.0  # times the latency at its best, before throughput is looked at
 GAIN = 1.05  # what more requests at once must bring of throughput, where latency has grown
 
@@ -74,6 +76,8 @@ class Limiter:
     _round_began: float = -1.0
     _throughput: float = 0.0
     _last_cut: float = -1.0
+    _peak: int = 0
+    _crowded: deque[bool] = field(default_factory=lambda: deque(maxlen=TRIES))
     _waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
 
     async def enter(self, tokens: int) -> None:
@@ -91,6 +95,7 @@ class Limiter:
                 self._wake()
                 raise
         self.under_way += 1
+        self._peak = max(self._peak, self.under_way)
         self.requests.take(1)
         self.tokens.take(tokens)
 
@@ -111,6 +116,9 @@ class Limiter:
         """Shrink, once for all requests that were under way together; pause where asked to."""
         now = self.clock()
         self._paused_until = max(self._paused_until, now + pause)
+        self._crowded.append(True)
+        if sum(self._crowded) < CROWDED * TRIES:
+            return
         if now - self._last_cut >= max(pause, min(self._best, 1.0)):
             self._cut(LESS)
 
@@ -121,6 +129,7 @@ class Limiter:
     def _cut(self, factor: float) -> None:
         self.limit = max(1.0, min(self.limit, self.most) * factor)
         self._doubling, self._last_cut = False, self.clock()
+        self._crowded.clear()
         self._round, self._throughput, self._round_began = [], 0.0, -1.0
 
     def _learn(self, seconds: float) -> None:
@@ -129,6 +138,7 @@ class Limiter:
         if self._round_began < 0:
             self._round_began = now - seconds
         self._best = min(self._best, seconds)
+        self._crowded.append(False)
         self._round.append(seconds)
         if len(self._round) < self.limit:
             return
@@ -136,7 +146,8 @@ class Limiter:
         typical = sorted(self._round)[len(self._round) // 2]
         self._round, self._round_began = [], now
         in_vain = typical > SLOWER * self._best and throughput < GAIN * self._throughput
-        full = self.under_way + 1 >= int(min(self.limit, self.most))
+        full = self._peak >= int(min(self.limit, self.most))
+        self._peak = self.under_way
         if in_vain:
             self._doubling = False
             if not self._held and typical > 2 * SLOWER * self._best:

@@ -130,7 +130,6 @@ def novelty() -> None:
 
 
 def cards() -> None:
-    os.environ["OPENAI_API_KEY"] = "x"
     for name, count in (("nq-synthetic", 6000), ("self-instruct", 3000)):
         recipe = load_recipe(ROOT / "cards" / name, endpoint=URL)
         with tempfile.TemporaryDirectory() as store:
@@ -138,16 +137,16 @@ def cards() -> None:
             began = time.perf_counter()
             built = build(recipe, store=store, workers=2, orders=orders)
             first = time.perf_counter() - began
+            facts = built.stored.manifest["generation"][name]
             began = time.perf_counter()
             build(recipe, store=store, workers=2, orders=Orders(limit=count))
             again = time.perf_counter() - began
-        facts = built.stored.manifest["generation"][name]
         words = f"{facts['requests']:,} requests, {built.kept:,} rows kept"
         print(f"{name}: {words} in {first:.1f} s; built again in {again:.1f} s")
 
 
 def ceiling() -> None:
-    for tokens in (500_000, 2_000_000):
+    for tokens in (100_000, 200_000):
         recipe = load_recipe(ROOT / "cards" / "nq-synthetic", endpoint=URL)
         with tempfile.TemporaryDirectory() as store:
             before = charged()
@@ -162,21 +161,29 @@ def charged() -> int:
     return int(stats["input_tokens"]) + int(stats["output_tokens"])
 
 
-PARTS = {"client": client, "novelty": novelty, "cards": cards, "ceiling": ceiling}
+PARTS = {
+    "client": (client, ["--latency", "0.05"]),
+    "novelty": (novelty, []),
+    "cards": (cards, ["--faults", "0.2"]),
+    "ceiling": (ceiling, []),
+    "ceiling_with_faults": (ceiling, ["--faults", "0.2"]),
+}
 
 
 def main() -> None:
+    os.environ["OPENAI_API_KEY"] = "x"
     print(f"calibration loop: {calibration():.2f} s")
     wanted = sys.argv[1:] or list(PARTS)
     words = ["-m", "tests.servers.teacher", "--port", str(PORT), "--seed", "1", "--quiet"]
     for name in wanted:
-        more = ["--latency", "0.05"] if name == "client" else ["--faults", "0.2"]
+        part, more = PARTS[name]
+        print(f"-- {name} {' '.join(more)}", flush=True)
         server = subprocess.Popen(
             [sys.executable, *words, *more], cwd=ROOT, stdout=subprocess.DEVNULL
         )
         try:
             time.sleep(1.5)
-            PARTS[name]()
+            part()
         finally:
             server.terminate()
             server.wait()
