@@ -122,6 +122,13 @@ def generate_source(
         facts: dict[str, Any] = orjson.loads((folder / FACTS).read_bytes())
         if facts["complete"]:
             return folder / FILE, facts
+        price = teacher.paid_at
+        if not orders.ceiling and (price is None or not price.free):
+            orders.say(
+                f"source {source.name!r} stopped at its ceiling with {facts['rows']:,} rows; a "
+                "higher one goes on from there"
+            )
+            return folder / FILE, facts
     machine = _machine(recipe, source, orders)
     job = Job(
         source.name, recipe.name, teacher, orders.ceiling, orders.wait, orders.seen, orders.say

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from imitation_data import build
 from imitation_data.errors import TeacherError
 from imitation_data.generate.budget import OPENAI, Ceiling, Price, known_price
 from imitation_data.generate.journal import Journal
@@ -50,6 +51,11 @@ def test_a_stop_at_the_ceiling_goes_on_with_more(card, tmp_path):
         first = generate(recipe, Store(tmp_path), Orders(ceiling=Ceiling(requests=10), limit=120))
         assert first["nq-synthetic"]["requests"] == 10
         assert teacher.stats(bodies=False)["charged"] == 10
+        told: list[str] = []
+        part = build(recipe, store=tmp_path, workers=1, orders=Orders(limit=120, say=told.append))
+        assert part.kept == first["nq-synthetic"]["rows"]
+        assert part.stored.manifest["generation"]["nq-synthetic"]["complete"] is False
+        assert "stopped at its ceiling" in told[0]
         whole = generate(recipe, Store(tmp_path), Orders(ceiling=Ceiling(requests=500), limit=120))
         asked = whole["nq-synthetic"]["requests"]
         assert whole["nq-synthetic"]["complete"]
