@@ -9,7 +9,16 @@ from typing import NoReturn, TextIO
 import orjson
 import typer
 
-from imitation_data.cli import dataset, dedup, diversity, evalset, generate, leakage, recipe
+from imitation_data.cli import (
+    dataset,
+    dedup,
+    diversity,
+    evalset,
+    generate,
+    journal,
+    leakage,
+    recipe,
+)
 from imitation_data.errors import ImitationDataError, RecipeError
 
 app = typer.Typer(
@@ -27,6 +36,7 @@ app.command("sample")(dataset.sample)
 app.command("explain")(dataset.explain)
 app.command("dedup")(dedup.dedup)
 app.add_typer(dedup.index, name="index")
+app.add_typer(journal.journal, name="journal")
 app.command("diversity")(diversity.diversity)
 app.command("leakage")(leakage.leakage)
 app.command("evalset")(evalset.evalset)

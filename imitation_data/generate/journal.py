@@ -158,6 +158,18 @@ class Journal:
         ).fetchone()
         return Spent(-1 if row[4] < 0 else row[0], row[1], row[2], row[3])
 
+    def add(self, rows: Sequence[tuple[Any, ...]]) -> int:
+        """Add answers, columns as in the table; tell how many were new."""
+        before = len(self)
+        try:
+            self._read.execute("BEGIN IMMEDIATE")
+            words = "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            self._read.executemany(words, rows)
+            self._read.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.path}: cannot be written ({error})") from error
+        return len(self) - before
+
     def rows(self) -> Iterator[dict[str, Any]]:
         """Every answer with its request, in the order of their keys."""
         names = "key, endpoint, sample, request, text, outcome, model, input_tokens, output_tokens"
