@@ -29,6 +29,8 @@ FILES = (
     "dedup/minhash",
     "dedup/pairs",
     "dedup/clusters",
+    "generate/rouge",
+    "generate/tokens",
 )
 
 

@@ -1,4 +1,4 @@
-"""What asking costs: the client against a bare loop, the gate's growth, the ceiling, both cards.
+"""What asking costs: the client against a bare loop, the ceiling, both cards.
 
     make bench NAME=generate
 
@@ -22,7 +22,6 @@ from imitation_data import build
 from imitation_data.conversation import Message
 from imitation_data.generate.budget import Ceiling
 from imitation_data.generate.journal import Journal
-from imitation_data.generate.novelty import Novelty
 from imitation_data.generate.procedure import Ask, Candidate
 from imitation_data.generate.request import Answer, Sampling
 from imitation_data.generate.run import Job, Run
@@ -113,22 +112,6 @@ def alpaca() -> list[dict[str, str]]:
     return json.loads((SHARED / "alpaca" / "alpaca_data.json").read_text(encoding="utf-8"))
 
 
-def novelty() -> None:
-    lines = (SHARED / "self_instruct" / "seed_tasks.jsonl").read_text(encoding="utf-8").splitlines()
-    gate = Novelty(0.7)
-    gate.add([json.loads(line)["instruction"] for line in lines])
-    texts = [row["instruction"] for row in alpaca()]
-    for count in (2000, 8000, len(texts)):
-        one = Novelty(0.7)
-        one.add([json.loads(line)["instruction"] for line in lines])
-        began = time.perf_counter()
-        accepted = sum(verdict.accepted for verdict in one.offer(texts[:count]))
-        seconds = time.perf_counter() - began
-        print(f"novelty gate: {count:,} Alpaca instructions, {accepted:,} new: {seconds:.1f} s")
-        if seconds > 20:  # it is quadratic; the rest can be told
-            break
-
-
 def cards() -> None:
     for name, count in (("nq-synthetic", 6000), ("self-instruct", 3000)):
         recipe = load_recipe(ROOT / "cards" / name, endpoint=URL)
@@ -163,7 +146,6 @@ def charged() -> int:
 
 PARTS = {
     "client": (client, ["--latency", "0.05"]),
-    "novelty": (novelty, []),
     "cards": (cards, ["--faults", "0.2"]),
     "ceiling": (ceiling, []),
     "ceiling_with_faults": (ceiling, ["--faults", "0.2"]),
