@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, cast
 import orjson
 
 from imitation_data.errors import RecipeError
-from imitation_data.generate.budget import BATCH_SHARE, PICO, Ceiling
+from imitation_data.generate.budget import PICO, Ceiling
 from imitation_data.generate.candidates import FILE, line_of
 from imitation_data.generate.journal import Journal
 from imitation_data.generate.procedure import Procedure
@@ -221,9 +221,9 @@ def _estimate(recipe: Recipe, source: BoundSource, orders: Orders) -> Estimate:
         given += count * (own_prompt or prompt)
         made += count * answer
         most += count * limit
-    price, share = teacher.paid_at, BATCH_SHARE if teacher.batch else 1.0
+    price = teacher.paid_at
     costs = (
-        [price.cost(round(given), round(one), share) / PICO for one in (made, most)]
+        [price.cost(round(given), round(one)) / PICO for one in (made, most)]
         if price
         else [None, None]
     )

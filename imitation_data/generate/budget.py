@@ -10,7 +10,6 @@ from imitation_data.generate.journal import Spent
 from imitation_data.generate.request import Answer, Request
 
 PICO = 10**12  # parts of a US dollar in which costs are counted
-BATCH_SHARE = 0.5  # of the price, through the Batch API
 OPENAI = "https://api.openai.com/v1"
 
 
@@ -37,12 +36,12 @@ class Price:
     def free(self) -> bool:
         return self.input == self.output == 0
 
-    def cost(self, input_tokens: int, output_tokens: int, share: float = 1.0) -> int:
-        """In parts of `PICO`; rounded up, so that a ceiling holds."""
+    def cost(self, input_tokens: int, output_tokens: int) -> int:
+        """In parts of `PICO`."""
         per_million = PICO // 10**6
         dear = input_tokens * round(self.input * per_million)
         dear += output_tokens * round(self.output * per_million)
-        return -int(-dear * share // 1)
+        return dear
 
 
 def known_price(endpoint: str, model: str) -> Price | None:
@@ -114,19 +113,17 @@ class Budget:
     Attributes:
         ceiling: what may be spent.
         price: of the teacher; None where it is not known.
-        share: of the price that is paid.
         money, requests, tokens: spent and set aside.
     """
 
     ceiling: Ceiling
     price: Price | None
-    share: float = 1.0
     money: int = 0
     requests: int = 0
     tokens: int = 0
 
     @classmethod
-    def after(cls, spent: Spent, ceiling: Ceiling, price: Price | None, share: float) -> "Budget":
+    def after(cls, spent: Spent, ceiling: Ceiling, price: Price | None) -> "Budget":
         """A budget of which some is spent.
 
         Raises:
@@ -140,7 +137,7 @@ class Budget:
                 "to the source's teacher, or give a ceiling in requests or tokens "
                 "(--max-requests, --max-tokens)"
             )
-        return cls(ceiling, price, share, max(spent.cost, 0), spent.requests, spent.tokens)
+        return cls(ceiling, price, max(spent.cost, 0), spent.requests, spent.tokens)
 
     def most(self, request: Request) -> Cost:
         """What a request may come to at most."""
@@ -153,7 +150,7 @@ class Budget:
         return self._cost(given, made)
 
     def _cost(self, given: int, made: int) -> Cost:
-        money = self.price.cost(given, made, self.share) if self.price else 0
+        money = self.price.cost(given, made) if self.price else 0
         return Cost(money, given + made)
 
     def fits(self, cost: Cost) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from imitation_data.errors import BudgetError
-from imitation_data.generate.budget import BATCH_SHARE, PICO, Budget, Ceiling
+from imitation_data.generate.budget import PICO, Budget, Ceiling
 from imitation_data.generate.client import Client
 from imitation_data.generate.journal import Journal
 from imitation_data.generate.procedure import Ask, Candidate, Procedure
@@ -139,7 +139,7 @@ class Run:
             StoreError: the journal cannot be written, or is in use.
         """
         job = self.job
-        price, share = job.teacher.paid_at, BATCH_SHARE if job.teacher.batch else 1.0
+        price = job.teacher.paid_at
         if not job.ceiling and (price is None or not price.free):
             raise BudgetError(self._refusal())
         self.journal.hold(wait=job.wait, waiting=job.say)
@@ -151,7 +151,7 @@ class Run:
             )
         if self._refresh():
             return
-        budget = Budget.after(self.journal.spent(job.dataset), job.ceiling, price, share)
+        budget = Budget.after(self.journal.spent(job.dataset), job.ceiling, price)
         async with Client(job.teacher) as client:
             with Writer(self.journal) as writer:
                 self.sender = Sender(client, writer, budget, job.dataset)
@@ -284,8 +284,7 @@ class Run:
         tally.requests += 1
         tally.outcomes[answer.outcome] += 1
         tally.models[answer.model] += 1
-        share = BATCH_SHARE if teacher.batch else 1.0
-        counted = Budget(Ceiling(), teacher.paid_at, share)
+        counted = Budget(Ceiling(), teacher.paid_at)
         given = answer.input_tokens if answer.input_tokens >= 0 else ask.request.input_limit
         made = answer.output_tokens if answer.output_tokens >= 0 else ask.request.output_limit
         tally.input_tokens += given

@@ -32,7 +32,6 @@ class Teacher:
         seed: whether a seed goes with requests for which answers are drawn.
         limit_as: what the endpoint calls the limit on an answer's tokens.
         encoding: what an estimate counts tokens with.
-        batch: send through the Batch API: slower, at half the price.
         concurrency: requests at once at most; how many it is, is found out.
         requests_per_minute, tokens_per_minute: 0 for no limit.
         timeout: seconds that one try may take.
@@ -46,7 +45,6 @@ class Teacher:
     seed: bool = True
     limit_as: Literal["", "max_tokens", "max_completion_tokens"] = ""
     encoding: str = "o200k_base"
-    batch: bool = False
     concurrency: int = 256
     requests_per_minute: int = 0
     tokens_per_minute: int = 0
@@ -85,7 +83,6 @@ class Teacher:
             "structured": self.structured,
             "seed": self.seed,
             "limit_as": self.limit_as,
-            "batch": self.batch,
             **({"price": {"input": price.input, "output": price.output}} if price else {}),
         }
 

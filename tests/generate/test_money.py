@@ -129,7 +129,7 @@ def test_a_server_that_is_not_there_is_named(card, tmp_path):
 
 
 def test_prices():
-    """Costs are whole parts, rounded up; a snapshot costs what its model does."""
+    """Costs are whole parts; a snapshot costs what its model does."""
     assert Price(0.15, 0.6).cost(1_000_000, 1_000_000) == 750_000_000_000
     assert Price(0, 0).free
     assert known_price(OPENAI, "gpt-4o-mini-2024-07-18") == known_price(OPENAI, "gpt-4o-mini")
