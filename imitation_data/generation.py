@@ -158,21 +158,23 @@ def _write(out: BinaryIO, line: bytes) -> None:
 def in_a_thread(run: Run) -> None:
     """Run the event loop beside this thread, so that an interrupt is heard and ends it cleanly."""
     failures: list[BaseException] = []
+    finished = threading.Event()  # an interrupted `join` takes the thread for ended (Python 3.11)
 
     def work() -> None:
         try:
             asyncio.run(run.go_on())
         except BaseException as error:  # noqa: BLE001 - raised again below
             failures.append(error)
+        finally:
+            finished.set()
 
-    thread = threading.Thread(target=work, name="teacher", daemon=True)
-    thread.start()
+    threading.Thread(target=work, name="teacher", daemon=True).start()
     try:
-        while thread.is_alive():
-            thread.join(0.2)
+        while not finished.wait(0.2):
+            pass
     except BaseException:
         run.end()
-        thread.join(GRACE)
+        finished.wait(GRACE)
         raise
     if failures:
         raise failures[0]

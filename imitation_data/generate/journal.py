@@ -25,12 +25,9 @@ CREATE TABLE IF NOT EXISTS answers (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS tries (
     id INTEGER PRIMARY KEY, key TEXT NOT NULL, dataset TEXT NOT NULL, state TEXT NOT NULL,
-    cost INTEGER NOT NULL, tokens INTEGER NOT NULL, batch TEXT NOT NULL DEFAULT ''
+    cost INTEGER NOT NULL, tokens INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS tries_by_state ON tries (dataset, state);
-CREATE TABLE IF NOT EXISTS batches (
-    name TEXT PRIMARY KEY, endpoint TEXT NOT NULL, id TEXT NOT NULL, state TEXT NOT NULL
-);
 """
 
 
@@ -141,12 +138,9 @@ class Journal:
     def settle_lost(self) -> int:
         """Take tries that were under way when a process died for lost; tell how many.
 
-        Only the process that holds the journal may ask. Tries that went into a batch are not lost:
-        the batch is asked again.
+        Only the process that holds the journal may ask.
         """
-        found = self._read.execute(
-            "UPDATE tries SET state = 'lost' WHERE state = 'sent' AND batch = ''"
-        )
+        found = self._read.execute("UPDATE tries SET state = 'lost' WHERE state = 'sent'")
         return found.rowcount
 
     def spent(self, dataset: str) -> Spent:
@@ -186,7 +180,6 @@ class Try:
         endpoint: without user-info and query.
         dataset: who pays.
         cost: at most, as in `Spent`.
-        batch: name of the batch it goes with; empty for one that is sent at once.
         sample: as in `Request.of`.
     """
 
@@ -194,7 +187,6 @@ class Try:
     endpoint: str
     dataset: str
     cost: int
-    batch: str = ""
     sample: int = 0
 
     @property
@@ -206,10 +198,9 @@ def note_tries(to: sqlite3.Connection, tries: Sequence[Try]) -> list[int]:
     """Note tries before they are sent; return their numbers."""
     numbers = []
     for one in tries:
-        row = (one.request.key, one.dataset, one.cost, one.tokens, one.batch)
+        row = (one.request.key, one.dataset, one.cost, one.tokens)
         made = to.execute(
-            "INSERT INTO tries (key, dataset, state, cost, tokens, batch) "
-            "VALUES (?, ?, 'sent', ?, ?, ?)",
+            "INSERT INTO tries (key, dataset, state, cost, tokens) VALUES (?, ?, 'sent', ?, ?)",
             row,
         )
         numbers.append(int(made.lastrowid or 0))

@@ -121,6 +121,10 @@ class Sender:
         number = -1
         for count in range(1, TRIES + 1):
             await self.limiter.enter(tokens)
+            if self.ending:
+                self.limiter.leave(None, tokens)
+                await self._unpaid(most, number)
+                raise EndedError
             unused, seconds, began = 0, None, monotonic()
             try:
                 if number < 0:
@@ -157,7 +161,7 @@ class Sender:
         raise AssertionError("unreachable")
 
     async def _note(self, request: Request, most: Cost, sample: int) -> int:
-        noted = Try(request, self.client.teacher.where, self.dataset, self._money(most), "", sample)
+        noted = Try(request, self.client.teacher.where, self.dataset, self._money(most), sample)
         numbers: list[int] = await self.writer.write(partial(note_tries, tries=[noted]))
         return numbers[0]
 
@@ -168,7 +172,7 @@ class Sender:
         self, request: Request, most: Cost, sample: int, number: int, answer: Answer
     ) -> Answer:
         real = self.budget.real(request, answer)
-        noted = Try(request, self.client.teacher.where, self.dataset, 0, "", sample)
+        noted = Try(request, self.client.teacher.where, self.dataset, 0, sample)
         paid = (self._money(real), real.tokens)
         await self.writer.write(
             partial(note_answer, one=noted, number=number, answer=answer, paid=paid)

@@ -1,8 +1,10 @@
 """Ceilings hold, by the teacher's own count; and what is spent survives kills."""
 
+import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -92,6 +94,19 @@ def test_killed_runs_lose_nothing(kills, tmp_path):
     (killed,) = (tmp_path / "k").rglob("candidates.jsonl")
     (once,) = (tmp_path / "once").rglob("candidates.jsonl")
     assert killed.read_bytes() == once.read_bytes()
+
+
+def test_an_interrupt_waits_for_what_is_under_way(card, tmp_path):
+    """After Ctrl-C nothing more is sent, and every answer that was paid for is in the journal."""
+    with Teacher(1, settings=TeacherSettings(latency=0.3)) as teacher:
+        recipe = card("nq-synthetic", teacher.url)
+        threading.Timer(2, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            generate(recipe, Store(tmp_path), Orders(ceiling=Ceiling(requests=5000)))
+        charged = teacher.stats(bodies=False)["charged"]
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        assert journal.settle_lost() == 0
+        assert 0 < len(journal) == charged
 
 
 def told_lost(output: str) -> int:
