@@ -14,13 +14,17 @@ from typing import Any, BinaryIO, cast
 import orjson
 
 from imitation_data.errors import RecipeError
+from imitation_data.generate import TAKES_ROWS, Generator
 from imitation_data.generate.budget import PICO, Ceiling
 from imitation_data.generate.candidates import FILE, line_of
+from imitation_data.generate.given import Given
 from imitation_data.generate.journal import Journal
 from imitation_data.generate.procedure import Procedure
 from imitation_data.generate.run import Job, Progress, Run, Tally
-from imitation_data.generate.seeds import read_seeds
+from imitation_data.generate.seeds import Seed, read_seeds
 from imitation_data.generate.teacher import Teacher
+from imitation_data.given_rows import given_rows
+from imitation_data.options import plain_options
 from imitation_data.readers.files import checksum
 from imitation_data.recipe import Recipe
 from imitation_data.recipe_parts import BoundSource
@@ -75,21 +79,56 @@ class Estimate:
     usd_most: float | None
 
 
-def _machine(recipe: Recipe, source: BoundSource, orders: Orders) -> Procedure:
-    options = source.procedure
-    if options is None:
-        raise ValueError(f"{source.name} is not generated")
-    if orders.limit:
-        options = options.limited(orders.limit)
-    try:
-        seeds = read_seeds(source.path)
-        return options.start(_teacher(source), f"{recipe.seed}/{source.name}", seeds)
-    except ValueError as error:
-        raise RecipeError([f"source {source.name!r}: {error}"], recipe.name) from error
+@dataclass(frozen=True)
+class _Plan:
+    """A source as it is to be generated: options, what the procedure starts from, and its files."""
 
+    recipe: Recipe
+    source: BoundSource
+    options: Generator
+    start: tuple[Seed, ...] | Given
+    files: object
 
-def _teacher(source: BoundSource) -> Teacher:
-    return cast("Teacher", source.settings.teacher)
+    @classmethod
+    def of(cls, recipe: Recipe, source: BoundSource, store: Store, limit: int) -> "_Plan":
+        options = source.procedure
+        if options is None:
+            raise ValueError(f"{source.name} is not generated")
+        used = options.limited(limit) if limit else options
+        if isinstance(options, TAKES_ROWS):
+            rows = given_rows(source, store)
+            given = Given(rows.records, source.settings.bad_records == "drop")
+            return cls(recipe, source, used, given, rows.listed())
+        return cls(recipe, source, used, read_seeds(source.path), checksum(source.path))
+
+    @property
+    def teacher(self) -> Teacher:
+        return cast("Teacher", self.source.settings.teacher)
+
+    def machine(self) -> Procedure:
+        options, start = self.options, self.start
+        if isinstance(options, TAKES_ROWS):
+            return options.start(self.teacher, cast("Given", start))
+        seeds = cast("tuple[Seed, ...]", start)
+        try:
+            return options.start(self.teacher, f"{self.recipe.seed}/{self.source.name}", seeds)
+        except ValueError as error:
+            name = self.recipe.name
+            raise RecipeError([f"source {self.source.name!r}: {error}"], name) from error
+
+    def key(self) -> str:
+        """Digest of all that the candidates follow from, but for the answers."""
+        options, source = self.options, self.source
+        settings = source.settings
+        reader = [settings.reader, plain_options(source.given)] if source.given else []
+        said = [
+            options.REVISION,
+            settings.generate,
+            plain_options(options),
+            *reader,
+            settings.bad_records,
+        ]
+        return digest([source.name, self.recipe.seed, said, self.teacher.told(), self.files])
 
 
 def generate_source(
@@ -112,12 +151,10 @@ def generate_source(
         TeacherError: the teacher cannot be asked.
         StoreError: the journal cannot be used.
     """
-    options, teacher = source.procedure, _teacher(source)
-    assert options is not None  # noqa: S101 - the caller looked
-    used = options.limited(orders.limit) if orders.limit else options
-    said = [used.REVISION, source.settings.generate, orjson.loads(orjson.dumps(used))]
-    key = digest([source.name, recipe.seed, said, teacher.told(), checksum(source.path)])
-    folder = build_folder / f"generate-{number:02d}-{key[:16]}"
+    store = Store(build_folder.parent.parent)
+    plan = _Plan.of(recipe, source, store, orders.limit)
+    teacher = plan.teacher
+    folder = build_folder / f"generate-{number:02d}-{plan.key()[:16]}"
     if (folder / FACTS).is_file() and (folder / FILE).is_file():
         facts: dict[str, Any] = orjson.loads((folder / FACTS).read_bytes())
         if facts["complete"]:
@@ -129,11 +166,11 @@ def generate_source(
                 "higher one goes on from there"
             )
             return folder / FILE, facts
-    machine = _machine(recipe, source, orders)
+    machine = plan.machine()
     job = Job(
         source.name, recipe.name, teacher, orders.ceiling, orders.wait, orders.seen, orders.say
     )
-    path = orders.journal or build_folder.parent.parent / "journal.sqlite"
+    path = orders.journal or store.root / "journal.sqlite"
     folder.mkdir(parents=True, exist_ok=True)
     with Journal(path) as journal, whole_file(folder / FILE) as out:
         tally = _run(job, machine, journal, out)
@@ -198,27 +235,26 @@ def facts_of(tally: Tally, teacher: Teacher) -> dict[str, Any]:
     }
 
 
-def estimate(recipe: Recipe, orders: Orders) -> list[Estimate]:
+def estimate(recipe: Recipe, store: Store, orders: Orders) -> list[Estimate]:
     """What each generated source may come to, without a request.
 
     Raises:
+        SourceError: rows that are given cannot be read.
         StepError: the encoding for counting tokens cannot be loaded.
     """
-    return [_estimate(recipe, one, orders) for one in recipe.sources if one.procedure]
+    return [_estimate(recipe, one, store, orders) for one in recipe.sources if one.procedure]
 
 
-def _estimate(recipe: Recipe, source: BoundSource, orders: Orders) -> Estimate:
-    machine, teacher = _machine(recipe, source, orders), _teacher(source)
-    options = source.procedure
-    assert options is not None  # noqa: S101 - the caller looked
-    if orders.limit:
-        options = options.limited(orders.limit)
+def _estimate(recipe: Recipe, source: BoundSource, store: Store, orders: Orders) -> Estimate:
+    plan = _Plan.of(recipe, source, store, orders.limit)
+    machine, teacher = plan.machine(), plan.teacher
     counter = load_encoding(teacher.encoding)
     asks = [ask for ask in (machine.pull() for _ in range(SAMPLE)) if ask is not None]
     bodies = [orjson.loads(ask.request.body)["messages"] for ask in asks]
-    prompt = sum(counter(turn["content"]) + 4 for body in bodies for turn in body) / len(bodies)
+    tokens = sum(counter(turn["content"]) + 4 for body in bodies for turn in body)
+    prompt = tokens / max(len(bodies), 1)
     requests, given, made, most = 0.0, 0.0, 0.0, 0.0
-    for count, own_prompt, answer, limit in options.expected():
+    for count, own_prompt, answer, limit in machine.expected():
         requests += count
         given += count * (own_prompt or prompt)
         made += count * answer

@@ -37,12 +37,13 @@ from imitation_data.dedup.exact import ExactDedup
 from imitation_data.dedup.near_step import NearDedup
 from imitation_data.diversity.step import MeasureDiversity
 from imitation_data.errors import RecipeError, SourceError
-from imitation_data.generate import GENERATORS
+from imitation_data.generate import GENERATORS, TAKES_ROWS
 from imitation_data.generate.candidates import Candidates
 from imitation_data.generate.teacher import Teacher
 from imitation_data.leakage.step import CheckLeakage
 from imitation_data.options import key_problems, make, nearest, plain_options
-from imitation_data.readers import READERS, find_files
+from imitation_data.readers import READERS, Reader, find_files
+from imitation_data.readers.columns import Columns
 from imitation_data.recipe_parts import NAME, BoundSource, Source, StepUse
 from imitation_data.report.card import TEMPLATE, card_problems
 from imitation_data.rows import ROW_STEPS
@@ -97,6 +98,7 @@ class Recipe:
                     "options": plain_options(source.procedure or source.reader),
                 }
                 | _told(source)
+                | ({"reader_options": plain_options(source.given)} if source.given else {})
                 for source in self.sources
             ],
             "steps": [
@@ -173,6 +175,8 @@ class _Reading:
             except SourceError as error:
                 hint = f"; --source {settings.name}=PATH reads it from elsewhere"
                 self.add(where, [f"path: {error}{hint}"])
+        if isinstance(reader, Columns) and not reader.messages and not reader.answer:
+            self.add(f"{where} options", ["answer is missing; only rows for a teacher have none"])
         return BoundSource(settings, reader, path) if reader is not None else None
 
     def generated(self, settings: Source, where: str) -> BoundSource | None:
@@ -182,9 +186,15 @@ class _Reading:
             return None
         procedure, problems = make(GENERATORS[name], dict(settings.options or {}))
         self.add(f"{where} options", problems)
-        if not path.is_file():
-            self.add(where, [f"path: there is no file {path}; expected the seeds"])
-        return BoundSource(settings, Candidates(), path, procedure) if procedure else None
+        given: Reader | None = None
+        if not issubclass(GENERATORS[name], TAKES_ROWS):
+            if settings.reader or settings.hub or settings.files or not path.is_file():
+                words = f"{name} needs path, a file with seeds, and no reader, hub or files"
+                self.add(where, [f"path: {words}; found {settings.path or settings.hub!r}"])
+        elif settings.reader in READERS:
+            given, problems = make(READERS[settings.reader], dict(settings.reader_options or {}))
+            self.add(f"{where} reader_options", problems)
+        return BoundSource(settings, Candidates(), path, procedure, given) if procedure else None
 
     def step(self, table: dict[str, object], where: str, encoding: str | None) -> StepUse | None:
         kinds: dict[str, type[Any]] = {**ROW_STEPS, **DATASET_STEPS}

@@ -22,8 +22,11 @@ class Source:
 
     Attributes:
         name: as reports and the `source` column have it.
-        reader: name in `READERS`.
-        generate: name in `GENERATORS`, instead of `reader`; `path` then names its seeds.
+        reader: name in `READERS`; for `answers` and `labels` it may be left out where the form of
+            the files can be told.
+        generate: name in `GENERATORS`: the source is made by a teacher. `path` names the seeds; for
+            `answers` and `labels` the rows that are given, as a path, a dataset folder, or
+            `NAME@VERSION` of the store.
         path: file, folder, glob or archive; relative paths start at the recipe's folder.
         hub: `org/name` of a Hub dataset, instead of `path`.
         revision: tag, branch or commit of the Hub dataset; required with `hub`.
@@ -32,7 +35,8 @@ class Source:
         teacher: model that wrote the assistant turns; a record that names its own keeps it. For
             `generate` a table that says whom to ask, see `imitation_data.generate.teacher`.
         bad_records: `stop` at the first record that cannot be read, or `drop` and count them.
-        options: the reader's own options.
+        options: the reader's own options; those of the procedure where there is `generate`.
+        reader_options: of the reader, where there is `generate`.
     """
 
     name: str
@@ -46,19 +50,20 @@ class Source:
     teacher: str | Teacher = ""
     bad_records: Literal["stop", "drop"] = "stop"
     options: Mapping[str, object] | None = None
+    reader_options: Mapping[str, object] | None = None
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
             raise ValueError(
                 f"name is {self.name!r}; expected lower-case letters, digits, '-', '_' and '.'"
             )
-        if bool(self.reader) == bool(self.generate):
-            raise ValueError("a source has either reader or generate")
+        if not self.reader and not self.generate:
+            raise ValueError("a source has a reader, or generate")
+        if self.reader_options and not (self.reader and self.generate):
+            raise ValueError("reader_options needs reader and generate; else say options")
         if bool(self.generate) != isinstance(self.teacher, Teacher):
             expected = "a table with model, endpoint, key" if self.generate else "a model's name"
             raise ValueError(f"teacher: expected {expected}")
-        if self.generate and (self.hub or not self.path or self.files):
-            raise ValueError("generate needs path, the file with its seeds, and nothing from a hub")
         if bool(self.path) == bool(self.hub):
             raise ValueError("a source has either path or hub")
         if self.hub and not self.revision:
@@ -67,12 +72,17 @@ class Source:
 
 @dataclass(frozen=True)
 class BoundSource:
-    """A source with its reader made and its path resolved."""
+    """A source with its reader made and its path resolved.
+
+    Attributes:
+        given: reads what a procedure is given; None where the form is to be told from the files.
+    """
 
     settings: Source
     reader: Reader
     path: Path
     procedure: Generator | None = None
+    given: Reader | None = None
 
     @property
     def name(self) -> str:
@@ -81,7 +91,7 @@ class BoundSource:
     @property
     def kind(self) -> str:
         """Name of the reader, or of the procedure."""
-        return self.settings.reader or self.settings.generate
+        return self.settings.generate or self.settings.reader
 
     @property
     def teacher(self) -> str:

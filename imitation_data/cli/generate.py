@@ -99,7 +99,7 @@ def generate(  # noqa: PLR0913, PLR0917 - one parameter an option
         shown=not (quiet or json),
     )
     if estimate:
-        _print_estimates(estimated(made, orders), json=json)
+        _print_estimates(estimated(made, open_store(store), orders), json=json)
         return
     found = ask(made, open_store(store), orders)
     if json:

@@ -68,8 +68,6 @@ class AlpacaStyle:
     ahead: int = 256
 
     REVISION: ClassVar[int] = 1
-    SEEDS: ClassVar[bool] = True
-    ROWS: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if min(self.count, self.examples, self.ahead) < 1 or self.tasks <= self.examples:
@@ -81,10 +79,6 @@ class AlpacaStyle:
     def limited(self, count: int) -> "AlpacaStyle":
         """The same for fewer rows."""
         return replace(self, count=min(self.count, count))
-
-    def expected(self) -> list[tuple[float, float, float, int]]:
-        """Requests, tokens of prompts (0: as counted) and answers, and most; for estimates."""
-        return [(self.count / PRIOR, 0.0, PRIOR * 110, self.max_tokens)]
 
     def start(self, teacher: Teacher, seed: str, seeds: tuple[Seed, ...]) -> "AlpacaRun":
         """Make the machine.
@@ -106,6 +100,7 @@ class AlpacaRun:
     seed: str
     seeds: tuple[Seed, ...]
     made: deque[Candidate] = field(default_factory=deque)
+    given: ClassVar[bool] = False
     pulled: int = 0
     taken: int = 0
     accepted: int = 0
@@ -127,6 +122,10 @@ class AlpacaRun:
         self.sampling = Sampling(
             options.max_tokens, options.temperature, options.top_p, None, None, stop
         )
+
+    def expected(self) -> list[tuple[float, float, float, int]]:
+        """Requests, tokens of prompts (0: as counted) and answers, and most; for estimates."""
+        return [(self.options.count / PRIOR, 0.0, PRIOR * 110, self.options.max_tokens)]
 
     def pull(self) -> Ask | None:
         """As many lists as should be needed."""

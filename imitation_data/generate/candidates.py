@@ -3,8 +3,9 @@
 A line:
 
     {"origin": "…", "rows": [{"messages": [["user", "…"], ["assistant", "…"]], "meta": {…},
-     "teacher": "…"}], "drops": [{"reason": "…", "found": …, "limit": …, "evidence": "…",
-     "other": "…"}], "text": "…"}
+     "teacher": "…", "part": 0, "license": "", "language": null}],
+     "drops": [{"reason": "…", "found": …, "limit": …, "evidence": "…", "other": "…"}],
+     "edits": [{"kind": "…", "count": 1}], "text": "…"}
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,7 @@ import orjson
 from imitation_data.conversation import Conversation, Message
 from imitation_data.errors import SourceError
 from imitation_data.generate.procedure import Candidate
-from imitation_data.ledger import Drop
+from imitation_data.ledger import Drop, Edit
 from imitation_data.readers.files import SourceFile
 from imitation_data.readers.record import BadRecord, Record
 
@@ -30,11 +31,20 @@ def line_of(candidate: Candidate, source: str) -> bytes:
             "messages": [list(turn) for turn in row.messages],
             "meta": row.meta,
             "teacher": row.teacher,
+            "part": row.part,
+            "license": row.license,
+            "language": row.language,
         }
         for row in candidate.rows
     ]
     drops = [asdict(drop) | {"other": _key(drop.other, source)} for drop in candidate.drops]
-    value = {"origin": candidate.origin, "rows": rows, "drops": drops, "text": candidate.text}
+    value = {
+        "origin": candidate.origin,
+        "rows": rows,
+        "drops": drops,
+        "text": candidate.text,
+        "edits": [asdict(edit) for edit in candidate.edits],
+    }
     return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SORT_KEYS)
 
 
@@ -47,7 +57,7 @@ def _key(other: str, source: str) -> str:
 class Candidates:
     """Reads what a procedure made; not for recipes to name."""
 
-    REVISION: ClassVar[int] = 1
+    REVISION: ClassVar[int] = 2
     LIBRARIES: ClassVar[tuple[str, ...]] = ()
     SUFFIXES: ClassVar[tuple[str, ...]] = (".jsonl",)
     TOGETHER: ClassVar[bool] = False
@@ -72,10 +82,14 @@ def _record(value: dict[str, Any]) -> Record:
         Conversation(
             tuple(Message(*turn) for turn in row["messages"]),
             origin=value["origin"],
-            part=part,
+            part=row["part"],
             teacher=row["teacher"] or None,
+            language=row["language"],
+            license=row["license"],
             meta=orjson.dumps(row["meta"], option=orjson.OPT_SORT_KEYS).decode(),
         )
-        for part, row in enumerate(value["rows"])
+        for row in value["rows"]
     )
-    return Record(value["origin"], rows, tuple(Drop(**drop) for drop in value["drops"]))
+    drops = tuple(Drop(**drop) for drop in value["drops"])
+    edits = tuple(Edit(**edit) for edit in value["edits"])
+    return Record(value["origin"], rows, drops, edits)

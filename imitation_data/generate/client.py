@@ -6,6 +6,7 @@ a few kinds.
 
 import asyncio
 import json
+import re
 import ssl
 from dataclasses import dataclass
 from types import TracebackType
@@ -28,6 +29,8 @@ QUOTA = {
     "billing_not_active",
     "access_terminated",
 }
+TOO_LONG = {"context_length_exceeded", "exceed_context_size_error"}
+_TOO_LONG = re.compile(r"(?:maximum|exceeds?\b.*) context (?:length|size|window)", re.IGNORECASE)
 CROWDED = {429, 503, 529}
 NOT_PAID = {409, 425, 429, 500, 502, 503, 529}  # transient, and told before anything was made
 MAYBE_PAID = {408, 504, 520, 522, 524}  # somebody on the way gave up
@@ -84,9 +87,14 @@ class _Pools(httpx2.AsyncBaseTransport):
 
 @dataclass
 class Client:
-    """Asks one teacher; use as an async context manager."""
+    """Asks one teacher; use as an async context manager.
+
+    Attributes:
+        given: whether a prompt that is too long for the model is an answer, instead of an end.
+    """
 
     teacher: Teacher
+    given: bool = False
 
     async def __aenter__(self) -> Self:
         url, query = self.teacher.address()
@@ -152,6 +160,8 @@ class Client:
         where = f"{self.teacher.where}, model {self.teacher.model!r}"
         if code == "content_filter":
             return Answer("", "filtered", self.teacher.model, 0, 0)
+        if self.given and status in {400, 413} and (code in TOO_LONG or _TOO_LONG.search(said)):
+            return Answer("", "too_long", self.teacher.model, 0, 0)
         if code in QUOTA or status == 402:  # noqa: PLR2004 - payment required
             raise TeacherError(
                 f"{where}: the account has no quota left ({said}); add credit or choose another "

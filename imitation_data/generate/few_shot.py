@@ -81,8 +81,6 @@ class FewShotQA:
     ahead: int = 256
 
     REVISION: ClassVar[int] = 1
-    SEEDS: ClassVar[bool] = True
-    ROWS: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.count < 1 or self.examples < 1 or self.ahead < 1:
@@ -96,10 +94,6 @@ class FewShotQA:
     def limited(self, count: int) -> "FewShotQA":
         """The same for fewer rows."""
         return FewShotQA(**{**self.__dict__, "count": min(self.count, count)})
-
-    def expected(self) -> list[tuple[float, float, float, int]]:
-        """Requests, tokens of prompts (0: as counted) and answers, and most; for estimates."""
-        return [(self.count / PRIOR, 0, PRIOR * 24, self.max_tokens)]
 
     def start(self, teacher: Teacher, seed: str, seeds: tuple[Seed, ...]) -> "FewShotRun":
         """Make the machine.
@@ -121,6 +115,7 @@ class FewShotRun:
     seed: str
     seeds: tuple[Seed, ...]
     made: deque[Candidate] = field(default_factory=deque)
+    given: ClassVar[bool] = False
     known: dict[str, str] = field(default_factory=dict)
     pulled: int = 0
     taken: int = 0
@@ -133,6 +128,10 @@ class FewShotRun:
         self.sampling = Sampling(self.options.max_tokens, self.options.temperature)
         for one in self.seeds:
             self.known[self._same(one.prompt, one.answer)] = f"seed {one.id}"
+
+    def expected(self) -> list[tuple[float, float, float, int]]:
+        """Requests, tokens of prompts (0: as counted) and answers, and most; for estimates."""
+        return [(self.options.count / PRIOR, 0, PRIOR * 24, self.options.max_tokens)]
 
     def pull(self) -> Ask | None:
         """As many requests as the rows that are missing should take, from what came so far."""

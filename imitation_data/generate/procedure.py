@@ -8,20 +8,29 @@ on answers only, never on which came first.
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from imitation_data.conversation import Message
 from imitation_data.generate.request import Answer, Request
-from imitation_data.ledger import Drop
+from imitation_data.ledger import Drop, Edit
 
 
 @dataclass(frozen=True, slots=True)
 class MadeRow:
-    """A row made of answers."""
+    """A row made of answers.
+
+    Attributes:
+        part: among the rows of its candidate; they count from 0 and may have gaps.
+        license: of a row that was given; empty for that of the source.
+        language: of a row that was given.
+    """
 
     messages: tuple[Message, ...]
     meta: Mapping[str, object]
     teacher: str = ""
+    part: int = 0
+    license: str = ""
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +39,17 @@ class Candidate:
 
     Attributes:
         origin: its identity: a digest of what it says, or of what was asked.
-        rows: accepted, `part` 0, 1, ….
+        rows: accepted, in the order of their parts.
         drops: rejected parts, with reasons.
         text: of what was rejected, for the build folder; never published.
+        edits: what a reader changed in the record it comes from.
     """
 
     origin: str
     rows: tuple[MadeRow, ...] = ()
     drops: tuple[Drop, ...] = ()
     text: str = ""
+    edits: tuple[Edit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +72,18 @@ class Procedure(Protocol):
 
     Attributes:
         wanted: rows that are wanted; 0 where that is not known.
+        given: whether prompts come from outside: one may be too long for the teacher, and which are
+            pulled does not depend on how many are under way.
         made: candidates that are finished, in order; the driver empties it.
     """
 
     wanted: int
+    given: ClassVar[bool]
     made: deque[Candidate]
+
+    def expected(self) -> list[tuple[float, float, float, int]]:
+        """Kinds of requests: how many, tokens of a prompt (0: as counted), an answer, at most."""
+        ...
 
     def pull(self) -> Ask | None:
         """The next request; None when answers are needed first, or when nothing is left."""
@@ -89,6 +107,7 @@ UNFIT: Mapping[str, Drop] = {
     "truncated": Drop("truncated", "finish_reason length", "a whole answer"),
     "filtered": Drop("filtered", "finish_reason content_filter", "a whole answer"),
     "refused": Drop("teacher_refused", "a refusal", "an answer"),
+    "too_long": Drop("prompt_too_long", "more than the teacher's context", "a prompt that fits"),
 }
 """Drops for answers that are not whole, by outcome."""
 

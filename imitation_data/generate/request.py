@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import orjson
 
 from imitation_data.conversation import Message
 
-Outcome = Literal["complete", "truncated", "filtered", "refused"]
-OUTCOMES: tuple[Outcome, ...] = ("complete", "truncated", "filtered", "refused")
+Outcome = Literal["complete", "truncated", "filtered", "refused", "too_long"]
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 # Tokens a message or a request may come to beyond the bytes of its texts: roles, separators, and
 # what chat templates put first. A byte-level tokenizer makes at most one token a byte.
@@ -95,7 +95,8 @@ class Answer(NamedTuple):
 
     Attributes:
         text: of the answer, or of the refusal.
-        outcome: whether it is whole; `truncated` by a limit, `filtered` by the provider, `refused`.
+        outcome: whether it is whole; `truncated` by a limit, `filtered` by the provider, `refused`;
+            `too_long`: the prompt does not fit the model, and nothing was made.
         model: as the endpoint reported it.
         input_tokens, output_tokens: as the endpoint reported them; -1 where it did not.
     """

@@ -18,6 +18,8 @@ from imitation_data.generate.teacher import Teacher
 from imitation_data.generate.writer import Writer
 
 AHEAD = 4096  # requests pulled before the first of them is answered; what is pulled follows from it
+GIVEN_AHEAD = 50_000  # the same where it does not
+GIVEN_BYTES = 150 << 20  # and no more than this
 EVERY = 0.25  # seconds between two looks at how far it is
 
 
@@ -108,7 +110,9 @@ class Run:
     sender: Sender | None = None
     _asked: deque[tuple[Ask, Answer | None]] = field(default_factory=deque)
     _answers: dict[int, Answer] = field(default_factory=dict)
-    _missing: deque[tuple[int, Ask]] = field(default_factory=deque)
+    _missing: deque[Ask] = field(default_factory=deque)
+    _waiting: dict[str, list[int]] = field(default_factory=dict)  # numbers by key, first one asks
+    _bytes: int = 0
     _taken: int = 0
     _pulled: int = 0
     _began: float = field(default_factory=monotonic)
@@ -152,7 +156,7 @@ class Run:
         if self._refresh():
             return
         budget = Budget.after(self.journal.spent(job.dataset), job.ceiling, price)
-        async with Client(job.teacher) as client:
+        async with Client(job.teacher, self.procedure.given) as client:
             with Writer(self.journal) as writer:
                 self.sender = Sender(client, writer, budget, job.dataset)
                 await self._exchange(self.sender)
@@ -160,13 +164,18 @@ class Run:
     def _refresh(self) -> bool:
         """Look again: another process may have answered while this one waited."""
         missing, self._missing = self._missing, deque()
-        for number, ask in missing:
+        for ask in missing:
             answer = self.journal.get(ask.request.key)
             if answer is None:
-                self._missing.append((number, ask))
+                self._missing.append(ask)
             else:
-                self._answers[number] = answer
+                self._answered(ask.request.key, answer)
         return self.replay()
+
+    def _answered(self, key: str, answer: Answer) -> None:
+        """Hand an answer to every request that asked the same."""
+        for number in self._waiting.pop(key):
+            self._answers[number] = answer
 
     def end(self) -> None:
         """Send nothing more; called from another thread."""
@@ -190,7 +199,7 @@ class Run:
 
     async def _exchange(self, sender: Sender) -> None:
         """Keep requests under way and take answers, until nothing is left or something ends it."""
-        tasks: dict[asyncio.Task[Answer], int] = {}
+        tasks: dict[asyncio.Task[Answer], str] = {}
         failure: Exception | None = None
         stopped = False
         try:
@@ -212,9 +221,9 @@ class Run:
         if failure is not None:
             raise failure
 
-    async def _start(self, sender: Sender, tasks: dict[asyncio.Task[Answer], int]) -> bool:
+    async def _start(self, sender: Sender, tasks: dict[asyncio.Task[Answer], str]) -> bool:
         """Send the next request; False when no more may be sent."""
-        number, ask = self._missing[0]
+        ask = self._missing[0]
         try:
             most = await sender.admit(ask.request)
         except (CeilingReachedError, EndedError):
@@ -222,7 +231,7 @@ class Run:
         self._missing.popleft()
         task = asyncio.create_task(sender.send(ask.request, most, ask.sample))
         task.add_done_callback(self._note)
-        tasks[task] = number
+        tasks[task] = ask.request.key
         return True
 
     def _note(self, task: asyncio.Task[Answer]) -> None:
@@ -236,15 +245,15 @@ class Run:
                 await self._some_finished.wait()
         self._some_finished.clear()
 
-    def _harvest(self, tasks: dict[asyncio.Task[Answer], int]) -> list[Exception]:
+    def _harvest(self, tasks: dict[asyncio.Task[Answer], str]) -> list[Exception]:
         """Take what is answered; return what went wrong."""
         failures: list[Exception] = []
         while self._finished:
             task = self._finished.popleft()
-            number = tasks.pop(task)
+            key = tasks.pop(task)
             error = task.exception()
             if error is None:
-                self._answers[number] = task.result()
+                self._answered(key, task.result())
             elif isinstance(error, Exception):
                 failures.append(error)
         while self._asked and self._take():
@@ -253,14 +262,21 @@ class Run:
 
     def _pull(self) -> None:
         """Pull requests while there is room; look each up in the journal."""
-        while len(self._asked) < AHEAD:
+        given = self.procedure.given
+        while len(self._asked) < (GIVEN_AHEAD if given else AHEAD):
+            if given and self._bytes >= GIVEN_BYTES:
+                return
             ask = self.procedure.pull()
             if ask is None:
                 return
-            answer = self.journal.get(ask.request.key)
+            key = ask.request.key
+            answer = self.journal.get(key)
             self._asked.append((ask, answer))
+            self._bytes += len(ask.request.body)
             if answer is None:
-                self._missing.append((self._pulled, ask))
+                if key not in self._waiting:
+                    self._missing.append(ask)
+                self._waiting.setdefault(key, []).append(self._pulled)
             self._pulled += 1
 
     def _take(self) -> bool:
@@ -273,6 +289,7 @@ class Run:
         else:
             self.progress.from_journal += 1
         self._asked.popleft()
+        self._bytes -= len(ask.request.body)
         self._taken += 1
         self._count(ask, answer)
         self.procedure.take(ask, answer)

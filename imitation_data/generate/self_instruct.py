@@ -86,8 +86,6 @@ class SelfInstruct:
     paper_exact: bool = False
 
     REVISION: ClassVar[int] = 1
-    SEEDS: ClassVar[bool] = True
-    ROWS: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if min(self.count, self.examples, self.instances, self.ahead, self.least_words) < 1:
@@ -111,12 +109,6 @@ class SelfInstruct:
         return Sampling(
             self.max_tokens, self.temperature, self.top_p, self.presence_penalty, None, stop
         )
-
-    def expected(self) -> list[tuple[float, float, float, int]]:
-        """Requests, tokens of prompts (0: as counted) and answers, and most; for estimates."""
-        lists = (self.count / PRIOR, 0.0, 250.0, self.max_tokens)
-        kinds = [(float(self.count), 400.0, 2.0, 8)] if self.classification else []
-        return [lists, *kinds, (float(self.count), 500.0, 150.0, self.answer_tokens)]
 
     def start(self, teacher: Teacher, seed: str, seeds: tuple[Seed, ...]) -> "SelfInstructRun":
         """Make the machine.
@@ -155,6 +147,7 @@ class SelfInstructRun:
     seed: str
     seeds: tuple[Seed, ...]
     made: deque[Candidate] = field(default_factory=deque)
+    given: ClassVar[bool] = False
     pool: list[tuple[str, str]] = field(default_factory=list)  # name and text
     sizes: list[int] = field(default_factory=lambda: [0])
     pulled: int = 0
@@ -186,6 +179,16 @@ class SelfInstructRun:
     @property
     def taken(self) -> int:
         return len(self.sizes) - 1
+
+    def expected(self) -> list[tuple[float, float, float, int]]:
+        """Requests, tokens of prompts (0: as counted) and answers, and most; for estimates."""
+        lists = (self.options.count / PRIOR, 0.0, 250.0, self.options.max_tokens)
+        kinds = [(float(self.options.count), 400.0, 2.0, 8)] if self.options.classification else []
+        return [
+            lists,
+            *kinds,
+            (float(self.options.count), 500.0, 150.0, self.options.answer_tokens),
+        ]
 
     def pull(self) -> Ask | None:
         """What follows from answers first; then as many lists as should be needed."""
@@ -285,7 +288,8 @@ class SelfInstructRun:
         if not checked.kept and not checked.drops:
             checked = Checked((), (Drop("unparsable", "no instance", "Input: and Output:"),))
         rows = [self._row(ask, answer, task, one) for one in checked.kept]
-        kept = tuple(row for row in rows if row is not None)
+        found = [row for row in rows if row is not None]
+        kept = tuple(replace(row, part=part) for part, row in enumerate(found))
         again = (Drop("duplicate", "the same prompt and answer", "new"),) * rows.count(None)
         drops = (*checked.drops, *again)
         text = answer.text if drops else ""

@@ -45,7 +45,7 @@ class Columns:
         roles: further role words and what they stand for: system, user, assistant or tool.
         tools: what tool messages do; see `imitation_data.readers.roles`.
         prompt: column with the user's turn.
-        answer: column with the assistant's turn.
+        answer: column with the assistant's turn; left out for prompts that a teacher is to answer.
         input: column with text that follows the prompt after an empty line; may be blank, or
             missing.
         system: column with the system's turn; may be missing from rows.
@@ -81,7 +81,7 @@ class Columns:
                 "messages names a column of whole chats, so prompt, answer and input must be left "
                 "out; name one or the other"
             )
-        if not self.messages and not (self.prompt and self.answer):
+        if not self.messages and not self.prompt:
             raise ValueError("no columns named; expected messages, or both prompt and answer")
         if self.messages and not (self.role and self.content):
             raise ValueError("role and content name the fields of a message; they cannot be empty")
@@ -127,12 +127,13 @@ class Columns:
         given = value_at(row, self.input) if self.input else None
         if given is not None and not (isinstance(given, str) and not given.strip()):
             prompt = f"{prompt}\n\n{_text(row, self.input, turns)}"
-        answer = _text(row, self.answer, turns)
+        answer = _text(row, self.answer, turns) if self.answer else ""
         if self.strip_suffix and answer.endswith(self.strip_suffix):
             answer = answer.removesuffix(self.strip_suffix)
             turns.count("suffix_stripped")
         turns.add("user", prompt)
-        turns.add("assistant", answer)
+        if self.answer:
+            turns.add("assistant", answer)
 
     def _wanted(self) -> Callable[[str], bool]:
         named = (self.messages, self.prompt, self.answer, self.input, self.system)

@@ -44,6 +44,18 @@ def test_a_card_is_built_and_built_again_for_nothing(name, wanted, least, card, 
     assert not [path for path in files if KEY.encode() in path.read_bytes()]
 
 
+def test_categories_of_the_paper(card, tmp_path):
+    """Table 5's categories, through a JSON schema, on the shipped conversations."""
+    with Teacher(1, FIFTH) as teacher:
+        recipe = card("sharegpt-categories", teacher.url)
+        built = build(recipe, store=tmp_path, workers=1, orders=Orders(ceiling=MANY))
+    assert_balanced(built.stored)
+    rows = load("sharegpt-categories@1.0.0", store=tmp_path)["train"]
+    told = [orjson.loads(row["meta"])["labels"]["category"]["label"] for row in rows]
+    assert len(told) == built.kept > 50
+    assert {"Generation", "General QA", "Non-English", "Invalid"} <= set(told)
+
+
 def test_the_same_rows_whatever_comes_first(card, tmp_path):
     """Other faults, other waits, another order of arrival: the same candidates, byte for byte."""
     seen = []
@@ -111,13 +123,13 @@ def test_generated_and_read_sources_make_one_version(tmp_path):
     assert "127.0.0.1" not in built.stored.path.name
 
 
-def test_an_estimate_sends_nothing(card):
+def test_an_estimate_sends_nothing(card, tmp_path):
     """Requests and tokens are told; money only where a price is known."""
     recipe = card("nq-synthetic", "http://127.0.0.1:9/v1")
     table = recipe.sources[0].settings.teacher
     assert table.encoding == "o200k_base"
     object.__setattr__(table, "encoding", "bytes")
-    (found,) = estimate(recipe, Orders())
+    (found,) = estimate(recipe, Store(tmp_path), Orders())
     assert found.requests == 1200
     assert found.input_tokens > 1200 * 300
     assert found.usd is None

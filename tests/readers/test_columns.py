@@ -111,7 +111,7 @@ def test_wrong_form_is_located(read_text, reader, row, found):
     ("options", "says"),
     [
         ({}, "no columns named"),
-        ({"prompt": "q"}, "no columns named"),
+        ({"answer": "a"}, "no columns named"),
         ({"messages": "m", "prompt": "q"}, "one or the other"),
         ({"messages": "m", "role": ""}, "cannot be empty"),
         ({"messages": "m", "roles": {"x": "y"}}, "stands for"),

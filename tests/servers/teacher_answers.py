@@ -13,6 +13,9 @@ from random import Random
 
 import orjson
 
+from tests.servers.teacher_schemas import instance_of
+from tests.servers.teacher_words import LABELS, MARKS, VERBS, WORDS, sentence, words
+
 Body = Mapping[str, object]
 
 
@@ -178,51 +181,6 @@ def _fit(text: str, body: Body) -> tuple[str, str]:
     return text.encode()[: 4 * limit].decode(errors="ignore"), "length"
 
 
-# Words.
-
-
-PLAIN = """
-a about after all and animal answer as at because before between book by café can city colour
-country day describe each earth family few first food for from garden good great hand history how
-important in into island it language large light long many more most mountain music naïve name
-near new of old on only or other over paper people place plant river school science sea short
-small so some story summer sun table than that the their there these this through time to tree
-two under use very water weather when where which winter with word work world year young
-"""
-ONSETS = "b br c cl d f fl g gr h l m n p pr r s sh st t tr v w"
-CODAS = ["", "", "", "", "l", "m", "n", "nd", "r", "s", "st", "t"]
-TASK_VERBS = (
-    "Describe Explain List Write Summarize Classify Translate Compare Compose Suggest Rewrite "
-    "Identify Generate Find Name Give Edit Create Convert Calculate Sort Choose Design Outline"
-)
-MARKS = ('"', "- ", "(", "* ", "...")
-LABELS = ("Positive", "Negative", "Neutral", "Sports", "Politics", "Science", "Spam", "True")
-
-
-def _build_words(count: int) -> list[str]:
-    rng = Random("words")
-    onsets, built = ONSETS.split(), set(PLAIN.split())
-    while len(built) < count:
-        syllables = (
-            rng.choice(onsets) + rng.choice("aeiou") + rng.choice(CODAS)
-            for _ in range(rng.choice((1, 2, 2, 2, 3)))
-        )
-        built.add("".join(syllables))
-    return sorted(built) + 8 * PLAIN.split()
-
-
-WORDS = _build_words(1500)
-VERBS = TASK_VERBS.split()
-
-
-def words(rng: Random, fewest: int, most: int) -> str:
-    return " ".join(rng.choices(WORDS, k=rng.randint(fewest, most)))
-
-
-def sentence(rng: Random) -> str:
-    return words(rng, 6, 18).capitalize() + rng.choice("...!")
-
-
 # Prompts, in the order in which they are tried.
 
 
@@ -334,65 +292,29 @@ def _prose(rng: Random) -> str:
     return text
 
 
+def _category(rng: Random, prompt: str) -> str:
+    """Name one of the categories that the prompt lists, in one way or another."""
+    name = rng.choice(re.findall(r"^- ([^:\n]+)", prompt, re.MULTILINE))
+    forms = (
+        "{}",
+        "{}.",
+        "**{}**",
+        "Category: {}",
+        "The category is {}.",
+        "{}\n",
+        '{{"label": "{}"}}',
+    )
+    if rng.random() < 0.05:
+        return "It could be any of them."
+    return rng.choice(forms).format(name)
+
+
 KINDS: Sequence[tuple[Callable[[str], bool], Callable[[Random, str], str]]] = (
     (lambda prompt: "generate a series of questions and answers" in prompt, _pairs),
+    (lambda prompt: "of these categories" in prompt, _category),
     (lambda prompt: "Come up with a series of tasks" in prompt, _tasks),
     (lambda prompt: "20 diverse task instructions" in prompt, _alpaca),
     (lambda prompt: prompt.rstrip().endswith("Is it classification?"), _is_classification),
     (lambda prompt: "Class label:" in prompt, _output_first),
     (lambda prompt: "Example 1" in prompt and "Output:" in prompt, _input_first),
 )
-
-
-# Schemas.
-
-
-def instance_of(schema: Body, rng: Random) -> object:
-    """Make a value a JSON schema accepts, as far as OpenAI's subset of schemas goes."""
-    return _instance(schema, rng, schema, 0)
-
-
-def _instance(schema: Body, rng: Random, root: Body, depth: int) -> object:
-    while "$ref" in schema or any(key in schema for key in ("anyOf", "oneOf", "allOf")):
-        schema = _follow(schema, root)
-    if "const" in schema:
-        return schema["const"]
-    if "enum" in schema:
-        return rng.choice(schema["enum"])
-    kind = schema.get("type", "object" if "properties" in schema else "string")
-    if isinstance(kind, list):
-        kind = next((name for name in kind if name != "null"), "null")
-    if kind == "object":
-        inner = schema.get("properties", {})
-        return {name: _instance(part, rng, root, depth + 1) for name, part in inner.items()}
-    if kind == "array":
-        fewest = schema.get("minItems", 0 if depth > 6 else 1)
-        most = schema.get("maxItems", fewest if depth > 6 else fewest + 3)
-        part = schema.get("items", {})
-        return [_instance(part, rng, root, depth + 1) for _ in range(rng.randint(fewest, most))]
-    return _scalar(kind, schema, rng)
-
-
-def _follow(schema: Body, root: Body) -> Body:
-    if "$ref" not in schema:
-        return next(schema[key] for key in ("anyOf", "oneOf", "allOf") if key in schema)[0]
-    found = root
-    for name in schema["$ref"].removeprefix("#").strip("/").split("/"):
-        found = found[name] if name else found
-    return found
-
-
-def _scalar(kind: str, schema: Body, rng: Random) -> object:
-    if kind in {"integer", "number"}:
-        low = schema.get("minimum", schema.get("exclusiveMinimum", -1) + 1)
-        high = schema.get("maximum", schema.get("exclusiveMaximum", low + 101) - 1)
-        whole = kind == "integer"
-        return rng.randint(int(low), int(high)) if whole else round(rng.uniform(low, high), 3)
-    if kind == "boolean":
-        return rng.random() < 0.5
-    if kind == "null":
-        return None
-    text = words(rng, 3, 12)
-    while len(text) < schema.get("minLength", 0):
-        text += " " + words(rng, 3, 12)
-    return text[: schema.get("maxLength")]
