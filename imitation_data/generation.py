@@ -47,6 +47,7 @@ class Orders:
         ceiling: what the dataset may cost, all runs together.
         limit: rows of each source at most, for a try-out; 0 for what the recipe says.
         wait: whether to wait for another process that uses the journal.
+        batch: whether requests go through the Batch API: half the price, answers within a day.
         seen: told how far it is.
         say: told what a user should know.
     """
@@ -55,6 +56,7 @@ class Orders:
     ceiling: Ceiling = NO_CEILING
     limit: int = 0
     wait: bool = True
+    batch: bool = False
     seen: Callable[[Progress], None] = lambda _: None
     say: Callable[[str], None] = lambda _: None
 
@@ -168,7 +170,14 @@ def generate_source(
             return folder / FILE, facts
     machine = plan.machine()
     job = Job(
-        source.name, recipe.name, teacher, orders.ceiling, orders.wait, orders.seen, orders.say
+        source.name,
+        recipe.name,
+        teacher,
+        orders.ceiling,
+        orders.wait,
+        orders.batch,
+        orders.seen,
+        orders.say,
     )
     path = orders.journal or store.root / "journal.sqlite"
     folder.mkdir(parents=True, exist_ok=True)
@@ -228,6 +237,7 @@ def facts_of(tally: Tally, teacher: Teacher) -> dict[str, Any]:
         "models": dict(sorted(tally.models.items())),
         "input_tokens": tally.input_tokens,
         "output_tokens": tally.output_tokens,
+        "batched": tally.batched,
         "uncounted": tally.uncounted,
         "usd": None if tally.cost is None else tally.cost / PICO,
         "rows": tally.rows,
@@ -260,6 +270,8 @@ def _estimate(recipe: Recipe, source: BoundSource, store: Store, orders: Orders)
         made += count * answer
         most += count * limit
     price = teacher.paid_at
+    if price and orders.batch:
+        price = price.in_batches()
     costs = (
         [price.cost(round(given), round(one)) / PICO for one in (made, most)]
         if price

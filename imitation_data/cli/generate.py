@@ -51,6 +51,7 @@ def orders_of(  # noqa: PLR0913 - one parameter an option
     *,
     limit: int,
     wait: bool,
+    batch: bool = False,
     shown: bool,
 ) -> "Orders":
     """What the options allow."""
@@ -60,7 +61,7 @@ def orders_of(  # noqa: PLR0913 - one parameter an option
 
     ceiling = Ceiling(budget, requests, tokens)
     seen = _line() if shown else _nothing
-    return Orders(journal, ceiling, limit, wait, seen, lambda words: say(words, err=True))
+    return Orders(journal, ceiling, limit, wait, batch, seen, lambda words: say(words, err=True))
 
 
 def generate(  # noqa: PLR0913, PLR0917 - one parameter an option
@@ -78,6 +79,9 @@ def generate(  # noqa: PLR0913, PLR0917 - one parameter an option
     wait: Annotated[  # noqa: FBT002 - a flag
         bool, typer.Option("--wait/--no-wait", help="Wait for another run that uses the journal.")
     ] = True,
+    batch: Annotated[  # noqa: FBT002 - a flag
+        bool, typer.Option("--batch", help="Use the Batch API: half the price, within a day.")
+    ] = False,
     store: StoreOption = None,
     json: JsonOption = False,  # noqa: FBT002 - a flag
     quiet: QuietOption = False,  # noqa: FBT002 - a flag
@@ -96,6 +100,7 @@ def generate(  # noqa: PLR0913, PLR0917 - one parameter an option
         journal,
         limit=limit,
         wait=wait,
+        batch=batch,
         shown=not (quiet or json),
     )
     if estimate:

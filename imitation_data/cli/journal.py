@@ -1,4 +1,4 @@
-"""Commands about journals: export, import."""
+"""Commands about journals: export, import, forget."""
 
 import sys
 from pathlib import Path
@@ -46,3 +46,25 @@ def import_(
         typer.echo(orjson.dumps(books).decode())
         return
     say(f"{added:,} answers added, {there:,} were there already")
+
+
+@journal.command()
+def forget(
+    path: JournalArgument,
+    batch: Annotated[str, typer.Argument(help="What the provider calls a batch that is gone.")],
+) -> None:
+    """Give a batch up that the provider does not know any more; its requests are sent again.
+
+    They count as paid for, since they may have been.
+    """
+    from imitation_data.cli.dataset import say  # noqa: PLC0415 - keeps --help fast
+    from imitation_data.errors import StoreError  # noqa: PLC0415
+    from imitation_data.generate.journal import Journal  # noqa: PLC0415
+    from imitation_data.generate.journal_batches import give_up  # noqa: PLC0415
+
+    if not path.is_file():
+        raise StoreError(f"{path}: there is no such journal")
+    with Journal(path) as opened:
+        opened.hold(wait=True, waiting=lambda words: say(words, err=True))
+        count = give_up(opened, batch)
+    say(f"{count:,} requests are given up and count as paid for")

@@ -36,6 +36,10 @@ class Price:
     def free(self) -> bool:
         return self.input == self.output == 0
 
+    def in_batches(self) -> "Price":
+        """What the same costs in batches: half, with OpenAI and those who do as it does."""
+        return Price(self.input / 2, self.output / 2, self.as_of)
+
     def cost(self, input_tokens: int, output_tokens: int) -> int:
         """In parts of `PICO`."""
         per_million = PICO // 10**6

@@ -146,7 +146,8 @@ class Client:
             words = f"no answer within {self.teacher.timeout:g} s"
             raise self._transient(words, paid=True, crowded=True)
         if isinstance(error, openai.APIStatusError):
-            return self._status(error)
+            wait = _seconds(error.response.headers)
+            return self.status(error.status_code, error.body or error.response.text, wait)
         cause = error.__cause__
         unreached = isinstance(cause, httpx2.ConnectError | httpx2.UnsupportedProtocol)
         raise self._transient(str(cause or error), paid=not unreached, reached=not unreached)
@@ -154,8 +155,19 @@ class Client:
     def _transient(self, words: str, **kinds: Any) -> TransientError:  # noqa: ANN401 - of the error
         return TransientError(redacted(words, self.teacher.secrets()), **kinds)
 
-    def _status(self, error: openai.APIStatusError) -> Answer:
-        status, code, said = error.status_code, *_told(error)
+    def status(self, status: int, body: object, wait: float = 0.0) -> Answer:
+        """Raise what a status other than 200 comes to; an unfit prompt is an answer.
+
+        Args:
+            status: of HTTP.
+            body: of the response, as JSON values or as text.
+            wait: seconds that the endpoint asks to wait.
+
+        Raises:
+            TransientError: another try may help.
+            TeacherError: none will.
+        """
+        code, said = _told(body)
         said = redacted(said, self.teacher.secrets())
         where = f"{self.teacher.where}, model {self.teacher.model!r}"
         if code == "content_filter":
@@ -168,7 +180,6 @@ class Client:
                 "key, then run the same command again to resume"
             )
         if status in NOT_PAID | MAYBE_PAID or status > 529:  # noqa: PLR2004 - proxies' own
-            wait = _seconds(error.response.headers)
             raise TransientError(
                 f"status {status} ({said})",
                 paid=status not in NOT_PAID,
@@ -188,15 +199,14 @@ class Client:
         return "it refuses a request; change the recipe, then run again"
 
 
-def _told(error: openai.APIStatusError) -> tuple[str, str]:
+def _told(body: object) -> tuple[str, str]:
     """The code and the message of an error body, whatever form it has."""
-    body = error.body
     if isinstance(body, dict):
         inner = body.get("error") if isinstance(body.get("error"), dict) else body
         told = cast("dict[str, object]", inner)
         code = told.get("code") or told.get("type") or ""
         return str(code), str(told.get("message") or told)
-    return "", error.response.text[:2000] or str(error)
+    return "", str(body)[:2000]
 
 
 def _seconds(headers: httpx2.Headers) -> float:
@@ -218,7 +228,7 @@ def read_answer(content: bytes) -> Answer:
         TransientError: it is none; it may have been charged.
     """
     try:
-        body = _loads(content)
+        body = loads(content)
         choice = body["choices"][0]
         message = choice["message"]
         refusal, text = message.get("refusal"), message.get("content")
@@ -244,7 +254,12 @@ def read_answer(content: bytes) -> Answer:
     return Answer(_clean(told), outcome, _clean(str(model or "")), given, made)
 
 
-def _loads(content: bytes) -> Any:  # noqa: ANN401 - JSON
+def loads(content: bytes) -> Any:  # noqa: ANN401 - JSON
+    """JSON, also such as only the standard library takes.
+
+    Raises:
+        ValueError: it is none.
+    """
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError:  # half a surrogate pair is JSON to others

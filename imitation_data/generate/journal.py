@@ -9,6 +9,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Self
@@ -16,19 +17,30 @@ from typing import IO, Any, Self
 from imitation_data.errors import StoreError
 from imitation_data.generate.request import Answer, Request
 
-FORMAT = 1
+FORMAT = 2
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (
     key TEXT PRIMARY KEY, endpoint TEXT NOT NULL, request BLOB NOT NULL, text TEXT NOT NULL,
     outcome TEXT NOT NULL, model TEXT NOT NULL, input_tokens INTEGER NOT NULL,
-    output_tokens INTEGER NOT NULL, sample INTEGER NOT NULL
+    output_tokens INTEGER NOT NULL, sample INTEGER NOT NULL, batch INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS tries (
     id INTEGER PRIMARY KEY, key TEXT NOT NULL, dataset TEXT NOT NULL, state TEXT NOT NULL,
     cost INTEGER NOT NULL, tokens INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS tries_by_state ON tries (dataset, state);
+CREATE TABLE IF NOT EXISTS batches (
+    name TEXT PRIMARY KEY, endpoint TEXT NOT NULL, dataset TEXT NOT NULL, file TEXT NOT NULL,
+    id TEXT NOT NULL, state TEXT NOT NULL, input_price REAL, output_price REAL
+);
+CREATE TABLE IF NOT EXISTS batched (
+    batch TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL, sample INTEGER NOT NULL,
+    try INTEGER NOT NULL, PRIMARY KEY (batch, key)
+) WITHOUT ROWID;
 """
+_ADD = "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+# Of a journal of format 1, which knew no batches.
+_SINCE_1 = "ALTER TABLE answers ADD COLUMN batch INTEGER NOT NULL DEFAULT 0;"
 
 
 @dataclass(frozen=True)
@@ -91,17 +103,21 @@ class Journal:
     def _check(self) -> None:
         (found,) = self._read.execute("PRAGMA user_version").fetchone()
         tables = {name for (name,) in self._read.execute("SELECT name FROM sqlite_master")}
-        if found not in (0, FORMAT) or (found == 0 and tables):
+        if found not in (0, 1, FORMAT) or (found == 0 and tables):
             raise sqlite3.DatabaseError(f"is no journal of format {FORMAT}")
-        self._read.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}PRAGMA user_version={FORMAT};COMMIT;")
+        if found == FORMAT:
+            return
+        change = _SCHEMA + (_SINCE_1 if found else "")
+        self._read.executescript(f"BEGIN IMMEDIATE;{change}PRAGMA user_version={FORMAT};COMMIT;")
 
     def get(self, key: str) -> Answer | None:
         """The answer under a key, if there is one."""
         row = self._read.execute(
-            "SELECT text, outcome, model, input_tokens, output_tokens FROM answers WHERE key = ?",
+            "SELECT text, outcome, model, input_tokens, output_tokens, batch FROM answers "
+            "WHERE key = ?",
             (key,),
         ).fetchone()
-        return Answer(*row) if row else None
+        return Answer._make((*row[:-1], bool(row[-1]))) if row else None
 
     def __len__(self) -> int:
         """How many answers there are."""
@@ -155,20 +171,33 @@ class Journal:
     def add(self, rows: Sequence[tuple[Any, ...]]) -> int:
         """Add answers, columns as in the table; tell how many were new."""
         before = len(self)
-        try:
-            self._read.execute("BEGIN IMMEDIATE")
-            words = "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-            self._read.executemany(words, rows)
-            self._read.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise StoreError(f"{self.path}: cannot be written ({error})") from error
+        with self.change() as to:
+            to.executemany(_ADD, rows)
         return len(self) - before
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Every answer with its request, in the order of their keys."""
-        names = "key, endpoint, sample, request, text, outcome, model, input_tokens, output_tokens"
+        names = "key, endpoint, sample, request, text, outcome, model"
+        names += ", input_tokens, output_tokens, batch"
         for row in self._read.execute(f"SELECT {names} FROM answers ORDER BY key"):  # noqa: S608 - our own names
-            yield dict(zip(names.split(", "), row, strict=True))
+            yield dict(zip(names.split(", "), row, strict=True)) | {"batch": bool(row[-1])}
+
+    @contextmanager
+    def change(self) -> Iterator[sqlite3.Connection]:
+        """A transaction: all of it is on disk when the block ends, or nothing.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        try:
+            self._read.execute("BEGIN IMMEDIATE")
+            yield self._read
+            self._read.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.path}: cannot be written ({error})") from error
+        finally:
+            if self._read.in_transaction:
+                self._read.execute("ROLLBACK")
 
 
 @dataclass(frozen=True)
@@ -220,7 +249,7 @@ def note_answer(
         paid: cost as in `Spent`, and tokens.
     """
     to.execute(
-        "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        _ADD,
         (
             one.request.key,
             one.endpoint,
@@ -231,6 +260,7 @@ def note_answer(
             answer.input_tokens,
             answer.output_tokens,
             one.sample,
+            answer.batch,
         ),
     )
     to.execute(

@@ -1,7 +1,8 @@
 """A journal as JSON Lines, to look at, to keep, and to give to somebody else.
 
 A line holds `key`, `endpoint`, `sample`, `request` (the body as sent), and the answer: `text`,
-`outcome`, `model`, `input_tokens`, `output_tokens`. Lines stand in the order of their keys.
+`outcome`, `model`, `input_tokens`, `output_tokens`, `batch`. Lines stand in
+the order of their keys.
 """
 
 from collections.abc import Iterable, Iterator
@@ -59,4 +60,5 @@ def _row(line: bytes, where: str) -> tuple[Any, ...]:
             "line of `imitation-data journal export`, unchanged"
         )
     endpoint, sample = value["endpoint"], value["sample"]
-    return (request.key, endpoint, request.body, *texts, *counts, sample)
+    batch = value.get("batch") is True
+    return (request.key, endpoint, request.body, *texts, *counts, sample, batch)

@@ -99,6 +99,7 @@ class Answer(NamedTuple):
             `too_long`: the prompt does not fit the model, and nothing was made.
         model: as the endpoint reported it.
         input_tokens, output_tokens: as the endpoint reported them; -1 where it did not.
+        batch: whether it came in a batch, at half the price.
     """
 
     text: str
@@ -106,6 +107,7 @@ class Answer(NamedTuple):
     model: str
     input_tokens: int
     output_tokens: int
+    batch: bool = False
 
 
 def messages_of(turns: Sequence[Message]) -> list[dict[str, str]]:

@@ -7,7 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 
-from imitation_data.errors import BudgetError
+from imitation_data.errors import BudgetError, TeacherError
+from imitation_data.generate.batches import Batches
 from imitation_data.generate.budget import PICO, Budget, Ceiling
 from imitation_data.generate.client import Client
 from imitation_data.generate.journal import Journal
@@ -32,6 +33,7 @@ class Tally:
         outcomes: of them, by kind.
         models: of them, by the model that the endpoint reported.
         input_tokens, output_tokens: as reported, or at most.
+        batched: answers that came in batches, at half the price.
         uncounted: answers for which the endpoint reported no tokens.
         cost: in parts of `PICO`; None where no price is known.
         rows: accepted.
@@ -44,6 +46,7 @@ class Tally:
     models: Counter[str] = field(default_factory=Counter)
     input_tokens: int = 0
     output_tokens: int = 0
+    batched: int = 0
     uncounted: int = 0
     cost: int | None = 0
     rows: int = 0
@@ -85,6 +88,7 @@ class Job:
         teacher: whom to ask.
         ceiling: what the dataset may cost; an empty one sends only what costs nothing.
         wait: whether to wait for another process that uses the journal.
+        batch: whether requests go through the Batch API.
         seen: told how far it is.
         say: told what a user should know, in words.
     """
@@ -94,6 +98,7 @@ class Job:
     teacher: Teacher
     ceiling: Ceiling
     wait: bool = True
+    batch: bool = False
     seen: Callable[[Progress], None] = lambda _: None
     say: Callable[[str], None] = lambda _: None
 
@@ -107,7 +112,8 @@ class Run:
     journal: Journal
     out: Callable[[Candidate], None]
     tally: Tally = field(default_factory=Tally)
-    sender: Sender | None = None
+    sender: Sender | Batches | None = None
+    _loop: asyncio.AbstractEventLoop | None = None
     _asked: deque[tuple[Ask, Answer | None]] = field(default_factory=deque)
     _answers: dict[int, Answer] = field(default_factory=dict)
     _missing: deque[Ask] = field(default_factory=deque)
@@ -155,11 +161,18 @@ class Run:
             )
         if self._refresh():
             return
-        budget = Budget.after(self.journal.spent(job.dataset), job.ceiling, price)
+        self._loop = asyncio.get_running_loop()
+        paid = price.in_batches() if price and job.batch else price
+        budget = Budget.after(self.journal.spent(job.dataset), job.ceiling, paid)
         async with Client(job.teacher, self.procedure.given) as client:
-            with Writer(self.journal) as writer:
-                self.sender = Sender(client, writer, budget, job.dataset)
-                await self._exchange(self.sender)
+            self.sender = Batches(client, self.journal, budget, job.dataset, job.say)
+            await self.sender.find()
+            if job.batch:
+                await self._in_batches(self.sender)
+            elif not await self._end_batches(self.sender):
+                with Writer(self.journal) as writer:
+                    self.sender = Sender(client, writer, budget, job.dataset)
+                    await self._exchange(self.sender)
 
     def _refresh(self) -> bool:
         """Look again: another process may have answered while this one waited."""
@@ -181,9 +194,8 @@ class Run:
         """Send nothing more; called from another thread."""
         if self.sender is not None:
             self.sender.ending = True
-            loop = self.sender.writer.loop
-            if loop is not None and not loop.is_closed():
-                loop.call_soon_threadsafe(self.sender.wake)
+            if self._loop is not None and not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(self.sender.wake)
 
     def _refusal(self) -> str:
         job = self.job
@@ -196,6 +208,36 @@ class Run:
             "or --max-tokens; for a free teacher say `price: {input: 0, output: 0}` in "
             "the source's teacher"
         )
+
+    async def _in_batches(self, batches: Batches) -> None:
+        """Hand in what is missing and collect it, until nothing is left or something ends it."""
+        while self._asked and not batches.ending:
+            if await batches.collect() and self._refresh():
+                return
+            await batches.submit(self._missing)
+            if not batches.open:
+                return  # a ceiling
+            self._show(batches)
+            await batches.wait()
+
+    async def _end_batches(self, batches: Batches) -> bool:
+        """Collect what earlier runs left in batches; tell whether that is all that was missing.
+
+        Raises:
+            TeacherError: requests of this run are under way there.
+        """
+        await batches.collect()
+        if self._refresh():
+            return True
+        shared = sum(ask.request.key in batches.keys for ask in self._missing)
+        if shared:
+            names = ", ".join(batch.id for batch in batches.open)
+            raise TeacherError(
+                f"{shared:,} requests of source {self.job.source!r} are under way in batches "
+                f"({names}) and would be paid for twice; run with --batch to wait for them, or "
+                "cancel them at the provider and run again"
+            )
+        return False
 
     async def _exchange(self, sender: Sender) -> None:
         """Keep requests under way and take answers, until nothing is left or something ends it."""
@@ -301,7 +343,9 @@ class Run:
         tally.requests += 1
         tally.outcomes[answer.outcome] += 1
         tally.models[answer.model] += 1
-        counted = Budget(Ceiling(), teacher.paid_at)
+        price = teacher.paid_at
+        tally.batched += answer.batch
+        counted = Budget(Ceiling(), price.in_batches() if price and answer.batch else price)
         given = answer.input_tokens if answer.input_tokens >= 0 else ask.request.input_limit
         made = answer.output_tokens if answer.output_tokens >= 0 else ask.request.output_limit
         tally.input_tokens += given
@@ -323,14 +367,14 @@ class Run:
         self.procedure.close()
         self._let_out()
 
-    def _show(self, sender: Sender) -> None:
+    def _show(self, sender: Sender | Batches) -> None:
         now = monotonic()
         if now - self._shown < EVERY:
             return
         self._shown = now
         shown = self.progress
         shown.seconds, shown.sent = now - self._began, sender.sent
-        shown.under_way, shown.lost = sender.limiter.under_way, sender.lost
+        shown.under_way, shown.lost = sender.under_way, sender.lost
         shown.retried = sum(sender.failed.values())
         shown.usd = sender.budget.money / PICO if sender.budget.price else None
         self.job.seen(shown)

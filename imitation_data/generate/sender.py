@@ -75,6 +75,10 @@ class Sender:
         tokens = Rate(teacher.tokens_per_minute, monotonic)
         self.limiter = Limiter(teacher.concurrency, requests, tokens, monotonic)
 
+    @property
+    def under_way(self) -> int:
+        return self.limiter.under_way
+
     def wake(self) -> None:
         """Look again whether to go on."""
         self._changed.set()

@@ -23,11 +23,11 @@ from urllib.parse import parse_qs
 import orjson
 
 from tests.servers.teacher_answers import Answer, Faults, body_digest, complete, draw
-from tests.servers.teacher_batches import (
+from tests.servers.teacher_batches import Store
+from tests.servers.teacher_rules import (
     MALFORMED,
     Reply,
     Request,
-    Store,
     TeacherSettings,
     parse_json,
     problem,
