@@ -6,12 +6,14 @@ classification branch, one instance an instruction, nothing that was made is fed
 
 import re
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import ClassVar
 
 from imitation_data.conversation import Message
 from imitation_data.generate.instructions import ALPACA_KEYWORDS, Gate, Taste
+from imitation_data.generate.parse import json_in
 from imitation_data.generate.procedure import UNFIT, Ask, Candidate, MadeRow, lineage
 from imitation_data.generate.request import Answer, Sampling
 from imitation_data.generate.seeds import Seed
@@ -29,6 +31,24 @@ needed, and the output a good assistant gives.
 - Answer fittingly, in at most 100 words.
 Keep to the form of the first ones.
 """
+AS_JSON = (
+    "Go on with tasks {first} to {last}, as JSON: "
+    '{{"tasks": [{{"instruction": "…", "input": "…", "output": "…"}}]}}, with an empty input where '
+    "the instruction says it all."
+)
+_FIELDS = ("instruction", "input", "output")
+_TASK: Mapping[str, object] = {
+    "type": "object",
+    "properties": {name: {"type": "string"} for name in _FIELDS},
+    "required": list(_FIELDS),
+    "additionalProperties": False,
+}
+SCHEMA: Mapping[str, object] = {
+    "type": "object",
+    "properties": {"tasks": {"type": "array", "items": _TASK}},
+    "required": ["tasks"],
+    "additionalProperties": False,
+}
 PRIOR = 12.0  # tasks a completion is taken to give, before any is seen
 _ITEM = re.compile(
     r"^[ \t]*(?:\**)(\d{1,3})[ \t]*[.)][ \t]*(?:\**)Instruction:?(?:\**)[ \t:]*", re.MULTILINE
@@ -118,7 +138,7 @@ class AlpacaRun:
             )
         )
         self.gate.seed([f"seed {one.id}" for one in self.seeds], [one.prompt for one in self.seeds])
-        stop = (f"\n{options.tasks + 1}.",)
+        stop = () if self.teacher.structured else (f"\n{options.tasks + 1}.",)
         self.sampling = Sampling(
             options.max_tokens, options.temperature, options.top_p, None, None, stop
         )
@@ -140,9 +160,11 @@ class AlpacaRun:
             f"{place}. Output: {one.answer}"
             for place, one in enumerate(drawn, 1)
         ]
-        prompt = "\n".join([PROMPT, *blocks, f"###\n{len(drawn) + 1}. Instruction:"])
-        turns = (Message("user", prompt),)
-        request = self.teacher.request(turns, self.sampling, sample=self.pulled)
+        last = f"###\n{len(drawn) + 1}. Instruction:"
+        if self.teacher.structured:
+            last = AS_JSON.format(first=len(drawn) + 1, last=self.options.tasks)
+        turns = (Message("user", "\n".join([PROMPT, *blocks, last])),)
+        request = self.teacher.request(turns, self.sampling, sample=self.pulled, schema=SCHEMA)
         ask = Ask(request, self.pulled, tuple(f"seed {one.id}" for one in drawn))
         self.pulled += 1
         return ask
@@ -153,7 +175,9 @@ class AlpacaRun:
         if answer.outcome in {"filtered", "refused"}:
             self._reject(ask, answer.text, UNFIT[answer.outcome])
             return
-        items = tasks_in(answer.text, self.options.examples + 1)
+        items = json_tasks_in(answer.text) if self.teacher.structured else None
+        if items is None:  # no schema, or a server that takes one and does not keep to it
+            items = tasks_in(answer.text, self.options.examples + 1)
         for place, item in enumerate(items):
             if answer.outcome == "truncated" and place == len(items) - 1:
                 self._reject(ask, item[0], UNFIT["truncated"])
@@ -182,6 +206,17 @@ class AlpacaRun:
 
     def close(self) -> None:
         """Nothing is unfinished."""
+
+
+def json_tasks_in(text: str) -> list[tuple[str, str, str]] | None:
+    """Tasks of an answer in JSON; None where there is none."""
+    try:
+        value = json_in(text)
+        rows = value["tasks"] if isinstance(value, dict) else value
+        found = [tuple(str(row.get(name) or "").strip() for name in _FIELDS) for row in rows]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+    return [(asked, "" if _NO_INPUT.match(given) else given, told) for asked, given, told in found]
 
 
 def tasks_in(text: str, first: int) -> list[tuple[str, str, str]]:

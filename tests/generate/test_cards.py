@@ -6,11 +6,12 @@ import pytest
 from imitation_data import build, load
 from imitation_data.errors import BudgetError
 from imitation_data.generate.budget import Ceiling
+from imitation_data.generate.journal import Journal
 from imitation_data.generation import Orders, estimate, generate
 from imitation_data.recipe import parse_recipe
 from imitation_data.versions.store import Store
 from tests.generate.conftest import FIFTH, KEY, ROOT
-from tests.servers.teacher import Teacher
+from tests.servers.teacher import Faults, Teacher, TeacherSettings
 from tests.test_runner import assert_balanced
 
 MANY = Ceiling(requests=100_000)
@@ -133,3 +134,52 @@ def test_an_estimate_sends_nothing(card, tmp_path):
     assert found.requests == 1200
     assert found.input_tokens > 1200 * 300
     assert found.usd is None
+
+
+@pytest.mark.parametrize("procedure", ["few_shot_qa", "alpaca_style"])
+def test_answers_through_a_schema(procedure, tmp_path):
+    """Endpoints that take a JSON schema get one; what does not keep to it is still read."""
+    card, seeds = (
+        ("nq-synthetic", "seeds.jsonl")
+        if procedure == "few_shot_qa"
+        else (
+            "self-instruct",
+            "seed_tasks.jsonl",
+        )
+    )
+    wrong = Faults(wrong_json=0.2, truncated=0.1)
+    with Teacher(3, wrong, settings=TeacherSettings(structured=True)) as teacher:
+        told = {"model": "m", "endpoint": teacher.url, "key": "", "structured": True}
+        source = {"name": "made", "generate": procedure, "path": seeds, "teacher": told}
+        recipe = parse_recipe(
+            {"name": "made", "sources": [source | {"options": {"count": 60}}]},
+            ROOT / "cards" / card,
+        )
+        found = generate(recipe, Store(tmp_path), Orders(ceiling=MANY))["made"]
+    assert found["complete"]
+    assert found["rows"] == 60
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        bodies = [orjson.loads(row["request"]) for row in journal.rows()]
+    assert all(body["response_format"]["json_schema"]["strict"] for body in bodies)
+
+
+def test_self_instruct_as_published(tmp_path):
+    """`paper_exact` goes back to batches of five, faulty stops and lower case."""
+    with Teacher(3, Faults(truncated=0.05)) as teacher:
+        told = {"model": "m", "endpoint": teacher.url, "key": ""}
+        source = {"name": "made", "generate": "self_instruct", "teacher": told}
+        options = {"count": 40, "paper_exact": True}
+        source |= {"path": "seed_tasks.jsonl", "options": options}
+        recipe = parse_recipe({"name": "made", "sources": [source]}, ROOT / "cards/self-instruct")
+        found = generate(recipe, Store(tmp_path), Orders(ceiling=MANY))["made"]
+    assert found["complete"]
+    (path,) = tmp_path.rglob("candidates.jsonl")
+    lines = [orjson.loads(line) for line in path.read_bytes().splitlines()]
+    firsts = [
+        line["rows"][0]["messages"][0][1].partition("\n")[0] for line in lines if line["rows"]
+    ]
+    assert firsts
+    assert all(first == first.capitalize() for first in firsts)
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        stops = [orjson.loads(row["request"]).get("stop") for row in journal.rows()]
+    assert ["\n\n", "\n16", "16.", "16 ."] in stops
