@@ -7,20 +7,21 @@ from recipe, seeds and answers alone, so that a rebuild reads the same rows.
 import asyncio
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import orjson
 
-from imitation_data.errors import RecipeError
+from imitation_data.errors import RecipeError, StepError
 from imitation_data.generate import TAKES_ROWS, Generator
 from imitation_data.generate.budget import PICO, Ceiling
 from imitation_data.generate.candidates import FILE, line_of
 from imitation_data.generate.given import Given
+from imitation_data.generate.job import Job, Progress, Tally
 from imitation_data.generate.journal import Journal
-from imitation_data.generate.procedure import Procedure
-from imitation_data.generate.run import Job, Progress, Run, Tally
+from imitation_data.generate.procedure import Candidate, Procedure
+from imitation_data.generate.run import Run
 from imitation_data.generate.seeds import Seed, read_seeds
 from imitation_data.generate.teacher import Teacher
 from imitation_data.given_rows import given_rows
@@ -89,7 +90,7 @@ class _Plan:
     source: BoundSource
     options: Generator
     start: tuple[Seed, ...] | Given
-    files: object
+    read: dict[str, object]
 
     @classmethod
     def of(cls, recipe: Recipe, source: BoundSource, store: Store, limit: int) -> "_Plan":
@@ -100,8 +101,10 @@ class _Plan:
         if isinstance(options, TAKES_ROWS):
             rows = given_rows(source, store)
             given = Given(rows.records, source.settings.bad_records == "drop")
-            return cls(recipe, source, used, given, rows.listed())
-        return cls(recipe, source, used, read_seeds(source.path), checksum(source.path))
+            version = {"version": rows.version} if rows.version else {}
+            return cls(recipe, source, used, given, {"files": rows.listed(), **version})
+        seeds = [[source.path.name, checksum(source.path)]]
+        return cls(recipe, source, used, read_seeds(source.path), {"files": seeds})
 
     @property
     def teacher(self) -> Teacher:
@@ -130,7 +133,7 @@ class _Plan:
             *reader,
             settings.bad_records,
         ]
-        return digest([source.name, self.recipe.seed, said, self.teacher.told(), self.files])
+        return digest([source.name, self.recipe.seed, said, self.teacher.told(), self.read])
 
 
 def generate_source(
@@ -154,11 +157,12 @@ def generate_source(
         StoreError: the journal cannot be used.
     """
     store = Store(build_folder.parent.parent)
+    _refuse_a_mixture(store, recipe, orders)
     plan = _Plan.of(recipe, source, store, orders.limit)
     teacher = plan.teacher
     folder = build_folder / f"generate-{number:02d}-{plan.key()[:16]}"
-    if (folder / FACTS).is_file() and (folder / FILE).is_file():
-        facts: dict[str, Any] = orjson.loads((folder / FACTS).read_bytes())
+    facts = _made(folder, orders)
+    if facts is not None:
         if facts["complete"]:
             return folder / FILE, facts
         price = teacher.paid_at
@@ -182,23 +186,64 @@ def generate_source(
     path = orders.journal or store.root / "journal.sqlite"
     folder.mkdir(parents=True, exist_ok=True)
     with Journal(path) as journal, whole_file(folder / FILE) as out:
-        tally = _run(job, machine, journal, out)
-    facts = facts_of(tally, teacher)
-    write_file(folder / FACTS, orjson.dumps(facts))
+        written = _Written(out, source.name)
+        tally = _run(Run(job, machine, journal, written.add))
+    made = {"wanted": machine.wanted, "limit": orders.limit, "read": plan.read}
+    facts = facts_of(tally, teacher) | made | {"labels": written.labels}
+    write_file(folder / FACTS, orjson.dumps(facts, option=orjson.OPT_SORT_KEYS))
     return folder / FILE, facts
 
 
-def _run(job: Job, machine: Procedure, journal: Journal, out: BinaryIO) -> Tally:
-    run = Run(job, machine, journal, lambda one: _write(out, line_of(one, job.source)))
+def _refuse_a_mixture(store: Store, recipe: Recipe, orders: Orders) -> None:
+    """A try-out is no version after one that was made in earnest.
+
+    Raises:
+        RecipeError: it would be.
+    """
+    versions = store.versions(recipe.name) if orders.limit else []
+    before = versions[-1].manifest.get("generation") if versions else None
+    if isinstance(before, dict) and any(one["limit"] == 0 for one in before.values()):
+        words = f"--limit makes a try-out, and {versions[-1]} was made without it"
+        raise RecipeError([f"{words}; name another store with --store"], recipe.name)
+
+
+def _made(folder: Path, orders: Orders) -> dict[str, Any] | None:
+    """The facts of candidates that are there, unless the journal named has not their answers."""
+    if not (folder / FACTS).is_file() or not (folder / FILE).is_file():
+        return None
+    facts: dict[str, Any] = orjson.loads((folder / FACTS).read_bytes())
+    if orders.journal is not None:
+        with Journal(orders.journal) as journal:
+            if any(journal.get(key) is None for key in facts["keys"] if key):
+                return None
+    return facts
+
+
+@dataclass
+class _Written:
+    """Candidates on their way to the file, and the labels on them, counted."""
+
+    out: BinaryIO
+    source: str
+    labels: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def add(self, candidate: Candidate) -> None:
+        self.out.write(line_of(candidate, self.source))
+        for row in candidate.rows:
+            labels = row.meta.get("labels")
+            for name, told in labels.items() if isinstance(labels, dict) else ():
+                counts = self.labels.setdefault(name, {})
+                label = str(told.get("label") or "") if isinstance(told, dict) else ""
+                counts[label] = counts.get(label, 0) + 1
+
+
+def _run(run: Run) -> Tally:
     if not run.replay():
         in_a_thread(run)
     run.close()
-    job.seen(run.progress)
+    run.progress.finished = True
+    run.job.seen(run.progress)
     return run.tally
-
-
-def _write(out: BinaryIO, line: bytes) -> None:
-    out.write(line)
 
 
 def in_a_thread(run: Run) -> None:
@@ -221,6 +266,7 @@ def in_a_thread(run: Run) -> None:
     except BaseException:
         run.end()
         finished.wait(GRACE)
+        run.job.say(run.left())
         raise
     if failures:
         raise failures[0]
@@ -232,6 +278,7 @@ def facts_of(tally: Tally, teacher: Teacher) -> dict[str, Any]:
         "model": teacher.model,
         "endpoint": teacher.where,
         "complete": tally.complete,
+        "keys": tally.keys,
         "requests": tally.requests,
         "outcomes": dict(sorted(tally.outcomes.items())),
         "models": dict(sorted(tally.models.items())),
@@ -258,7 +305,14 @@ def estimate(recipe: Recipe, store: Store, orders: Orders) -> list[Estimate]:
 def _estimate(recipe: Recipe, source: BoundSource, store: Store, orders: Orders) -> Estimate:
     plan = _Plan.of(recipe, source, store, orders.limit)
     machine, teacher = plan.machine(), plan.teacher
-    counter = load_encoding(teacher.encoding)
+    try:
+        counter = load_encoding(teacher.encoding)
+    except StepError as error:
+        raise StepError(
+            f"source {source.name!r}: its prompts are counted under {teacher.encoding!r}, which "
+            "cannot be loaded. Say `encoding: bytes` in the source's teacher (a token a byte, "
+            f"some four times too many for English), or: {error}"
+        ) from error
     asks = [ask for ask in (machine.pull() for _ in range(SAMPLE)) if ask is not None]
     bodies = [orjson.loads(ask.request.body)["messages"] for ask in asks]
     tokens = sum(counter(turn["content"]) + 4 for body in bodies for turn in body)

@@ -9,6 +9,7 @@ from imitation_data.inputs import Input, UnknownFormError, open_input, own_rows
 from imitation_data.readers import READERS, BadRecord, Reader, Record, SourceFile, find_files
 from imitation_data.readers.files import checksum
 from imitation_data.readers.hub import fetch
+from imitation_data.readers.quoting import names_of
 from imitation_data.readers.raw import SUFFIXES, read_raw
 from imitation_data.recipe_parts import BoundSource
 from imitation_data.versions.store import Store
@@ -19,9 +20,15 @@ PROMPTS = ("prompt", "instruction", "question", "query")
 
 @dataclass(frozen=True)
 class GivenRows:
-    """Files, and what reads them; None for rows of this project."""
+    """Files, and what reads them.
+
+    Attributes:
+        forms: files by their reader; None for rows of this project.
+        version: `NAME@VERSION`, where they are those of a version of the store.
+    """
 
     forms: tuple[tuple[Reader | None, tuple[SourceFile, ...]], ...]
+    version: str = ""
 
     def records(self) -> Iterator[Record | BadRecord]:
         """Yield records in the order of the files.
@@ -63,13 +70,16 @@ def given_rows(source: BoundSource, store: Store) -> GivenRows:
         if source.given.TOGETHER:
             return GivenRows(((source.given, tuple(files)),))
         return GivenRows(tuple((source.given, (file,)) for file in files))
+    version = "" if path.exists() else settings.path
+    if version and store.versions(version.partition("@")[0]):
+        version = str(store.find(version))
     try:
-        found = open_input(str(path) if path.exists() else settings.path, store)
+        found = open_input(str(path) if path.exists() else version, store)
     except UnknownFormError:
         return _prompts(path)
     if found.left_out:
         raise SourceError(f"{found.left_out[0]}; name a `reader` for source {source.name!r}")
-    return GivenRows(tuple((reader, tuple(files)) for reader, files in _forms(found)))
+    return GivenRows(tuple((reader, tuple(files)) for reader, files in _forms(found)), version)
 
 
 def _forms(found: Input) -> list[tuple[Reader | None, list[SourceFile]]]:
@@ -88,7 +98,8 @@ def _prompts(path: Path) -> GivenRows:
         column = next((name for name in PROMPTS if name in names), "")
         if first is not None and not column:
             raise SourceError(
-                f"{first.where}: found none of {', '.join(PROMPTS)}; name what reads it, as "
+                f"{first.where}: found the fields {names_of(names)}, and none of "
+                f"{', '.join(PROMPTS)}; name what reads it, as "
                 "`reader: columns` with `reader_options: {prompt: NAME OF THE COLUMN}`"
             )
         reader = READERS["columns"](prompt=column or "prompt")  # type: ignore[call-arg]

@@ -61,6 +61,8 @@ def _sentence(problem: dict[str, Any]) -> str:
     if problem["type"] == "value_error":
         return f"{place}: {message}" if place else message
     found = shorten(repr(problem["input"]), 60, placeholder="…")
+    if problem["type"] == "dict_type":
+        message = "expected a table of names and values"
     return f"{place}: {message[0].lower()}{message[1:]}, found {found}"
 
 

@@ -37,13 +37,14 @@ from imitation_data.dedup.exact import ExactDedup
 from imitation_data.dedup.near_step import NearDedup
 from imitation_data.diversity.step import MeasureDiversity
 from imitation_data.errors import RecipeError, SourceError
-from imitation_data.generate import GENERATORS, TAKES_ROWS
-from imitation_data.generate.candidates import Candidates
+from imitation_data.generate import GENERATORS
+from imitation_data.generate.redact import plain_endpoint
 from imitation_data.generate.teacher import Teacher
 from imitation_data.leakage.step import CheckLeakage
 from imitation_data.options import key_problems, make, nearest, plain_options
-from imitation_data.readers import READERS, Reader, find_files
+from imitation_data.readers import READERS, find_files
 from imitation_data.readers.columns import Columns
+from imitation_data.recipe_generated import bound_generated
 from imitation_data.recipe_parts import NAME, BoundSource, Source, StepUse
 from imitation_data.report.card import TEMPLATE, card_problems
 from imitation_data.rows import ROW_STEPS
@@ -117,7 +118,7 @@ class Recipe:
 
 def _told(source: BoundSource) -> dict[str, object]:
     teacher = source.settings.teacher
-    return {"teacher": teacher.told()} if isinstance(teacher, Teacher) else {}
+    return {"teacher": teacher.plain()} if isinstance(teacher, Teacher) else {}
 
 
 def _portable(path: str) -> str:
@@ -157,13 +158,22 @@ class _Reading:
     def source(self, table: dict[str, object], where: str) -> BoundSource | None:
         if isinstance(table.get("name"), str):
             where = f"{where} {table['name']!r}"
+        if table.get("generate"):
+            bound, problems = bound_generated(table, self.folder)
+            self.add(where, problems)
+            return bound
+        if isinstance(table.get("teacher"), dict):
+            words = "found a table; a source with a reader names the model that wrote the answers"
+            self.add(where, [f"teacher: {words}, and one with `generate` has a table"])
+            table = {**table, "teacher": ""}
         settings, problems = make(Source, table)
         self.add(where, problems)
         name = table.get("reader")
         if isinstance(name, str) and name not in READERS:
-            self.add(where, [f"unknown reader {name!r}{nearest(name, list(READERS))}"])
-        if settings is not None and settings.generate:
-            return self.generated(settings, where)
+            hint = nearest(name, list(READERS))
+            if name in GENERATORS:
+                hint = f"; it is a procedure: write generate: {name}"
+            self.add(where, [f"unknown reader {name!r}{hint}"])
         if settings is None or settings.reader not in READERS:
             return None
         reader, problems = make(READERS[settings.reader], dict(settings.options or {}))
@@ -178,23 +188,6 @@ class _Reading:
         if isinstance(reader, Columns) and not reader.messages and not reader.answer:
             self.add(f"{where} options", ["answer is missing; only rows for a teacher have none"])
         return BoundSource(settings, reader, path) if reader is not None else None
-
-    def generated(self, settings: Source, where: str) -> BoundSource | None:
-        name, path = settings.generate, self.folder / settings.path
-        if name not in GENERATORS:
-            self.add(where, [f"unknown procedure {name!r}{nearest(name, list(GENERATORS))}"])
-            return None
-        procedure, problems = make(GENERATORS[name], dict(settings.options or {}))
-        self.add(f"{where} options", problems)
-        given: Reader | None = None
-        if not issubclass(GENERATORS[name], TAKES_ROWS):
-            if settings.reader or settings.hub or settings.files or not path.is_file():
-                words = f"{name} needs path, a file with seeds, and no reader, hub or files"
-                self.add(where, [f"path: {words}; found {settings.path or settings.hub!r}"])
-        elif settings.reader in READERS:
-            given, problems = make(READERS[settings.reader], dict(settings.reader_options or {}))
-            self.add(f"{where} reader_options", problems)
-        return BoundSource(settings, Candidates(), path, procedure, given) if procedure else None
 
     def step(self, table: dict[str, object], where: str, encoding: str | None) -> StepUse | None:
         kinds: dict[str, type[Any]] = {**ROW_STEPS, **DATASET_STEPS}
@@ -347,6 +340,10 @@ def load_recipe(
     value = load_yaml(file)
     for name, other in (paths or {}).items():
         _redirect(value, name, str(Path(other).absolute()), str(file))
+    try:
+        _ = endpoint and plain_endpoint(endpoint)
+    except ValueError as error:
+        raise RecipeError([f"--endpoint: {error}"], str(file)) from error
     _with_teacher(value, {"endpoint": endpoint, "model": model})
     return parse_recipe(value, file.parent, str(file))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from imitation_data.dataset_step import DatasetStep
-from imitation_data.generate import Generator
+from imitation_data.generate import Generator, Labels
 from imitation_data.generate.teacher import Teacher
 from imitation_data.options import plain_options
 from imitation_data.readers.reader import Reader
@@ -61,9 +61,6 @@ class Source:
             raise ValueError("a source has a reader, or generate")
         if self.reader_options and not (self.reader and self.generate):
             raise ValueError("reader_options needs reader and generate; else say options")
-        if bool(self.generate) != isinstance(self.teacher, Teacher):
-            expected = "a table with model, endpoint, key" if self.generate else "a model's name"
-            raise ValueError(f"teacher: expected {expected}")
         if bool(self.path) == bool(self.hub):
             raise ValueError("a source has either path or hub")
         if self.hub and not self.revision:
@@ -97,6 +94,8 @@ class BoundSource:
     def teacher(self) -> str:
         """The model that wrote the assistant turns, as the recipe says."""
         named = self.settings.teacher
+        if isinstance(self.procedure, Labels):
+            return ""  # it wrote none
         return named.model if isinstance(named, Teacher) else named
 
 

@@ -195,7 +195,7 @@ class _Run:
             sum(books.created for books in state.books.values()),
             facts.total.rows,
             dict(sum(dropped, Counter())),
-            warnings(self.recipe, facts, state.splits),
+            warnings(self.recipe, facts, state.splits, state.generation),
             time.perf_counter() - started,
             {self._label(number): books.seconds for number, books in state.books.items()},
         )

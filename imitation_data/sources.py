@@ -60,6 +60,7 @@ class Reading:
             checksum=self.commit or (next(iter(sums.values())) if len(sums) == 1 else whole),
             records=sum(cast("int", result["records"]) for result in results),
             bad=sum(cast("int", result["bad"]) for result in results),
+            generated=self.source.procedure is not None,
         )
 
 

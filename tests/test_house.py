@@ -43,7 +43,7 @@ LAYERS = [
     ("explanation", "stored", "inputs"),
     ("sources",),
     ("stages",),
-    ("engines", "versions", "recipe", "recipe_parts", "contradictions"),
+    ("engines", "versions", "recipe", "recipe_generated", "recipe_parts", "contradictions"),
     ("checks",),
     ("generate",),
     ("bleu", "diversity", "leakage", "report", "readers", "rows", "dedup", "sampling", "splits"),

@@ -267,7 +267,7 @@ def test_two_builds_of_one_name_do_not_mix(recipe, tmp_path):
     store = Store(tmp_path / "store")
     with (
         store.locked("trial"),
-        pytest.raises(StoreError, match="another process is building trial"),
+        pytest.raises(StoreError, match="another process builds or generates trial"),
     ):
         build(recipe, store=store.root, workers=1)
 

@@ -9,10 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import orjson
 import typer
 
-from imitation_data.cli.options import JsonOption, QuietOption, StoreOption
+from imitation_data.cli.options import (
+    JsonOption,
+    QuietOption,
+    SourceOption,
+    StoreOption,
+    paths_of,
+)
 
 if TYPE_CHECKING:
-    from imitation_data.generate.run import Progress
+    from imitation_data.generate.job import Progress
     from imitation_data.generation import Estimate, Orders
 
 BudgetOption = Annotated[
@@ -38,8 +44,12 @@ EndpointOption = Annotated[
     str, typer.Option("--endpoint", help="Base URL of another teacher for all sources.")
 ]
 ModelOption = Annotated[str, typer.Option("--model", help="Another model for all sources.")]
+BatchOption = Annotated[
+    bool, typer.Option("--batch", help="Use the Batch API: half the price, within a day.")
+]
 LimitOption = Annotated[
-    int, typer.Option("--limit", min=0, help="Rows of each source at most, for a try-out.")
+    int,
+    typer.Option("--limit", min=0, help="Rows of each generated source at most, for a try-out."),
 ]
 
 
@@ -69,6 +79,7 @@ def generate(  # noqa: PLR0913, PLR0917 - one parameter an option
     estimate: Annotated[  # noqa: FBT002 - a flag
         bool, typer.Option("--estimate", help="Tell what it may cost; send nothing.")
     ] = False,
+    source: SourceOption = None,
     limit: LimitOption = 0,
     budget: BudgetOption = None,
     max_requests: RequestsOption = None,
@@ -79,9 +90,7 @@ def generate(  # noqa: PLR0913, PLR0917 - one parameter an option
     wait: Annotated[  # noqa: FBT002 - a flag
         bool, typer.Option("--wait/--no-wait", help="Wait for another run that uses the journal.")
     ] = True,
-    batch: Annotated[  # noqa: FBT002 - a flag
-        bool, typer.Option("--batch", help="Use the Batch API: half the price, within a day.")
-    ] = False,
+    batch: BatchOption = False,  # noqa: FBT002 - a flag
     store: StoreOption = None,
     json: JsonOption = False,  # noqa: FBT002 - a flag
     quiet: QuietOption = False,  # noqa: FBT002 - a flag
@@ -92,7 +101,7 @@ def generate(  # noqa: PLR0913, PLR0917 - one parameter an option
     from imitation_data.generation import generate as ask  # noqa: PLC0415
     from imitation_data.recipe import load_recipe  # noqa: PLC0415
 
-    made = load_recipe(recipe, endpoint=endpoint, model=model)
+    made = load_recipe(recipe, paths_of(source), endpoint, model)
     orders = orders_of(
         budget,
         max_requests,
@@ -104,7 +113,7 @@ def generate(  # noqa: PLR0913, PLR0917 - one parameter an option
         shown=not (quiet or json),
     )
     if estimate:
-        _print_estimates(estimated(made, open_store(store), orders), json=json)
+        _print_estimates(estimated(made, open_store(store), orders), json=json, batch=batch)
         return
     found = ask(made, open_store(store), orders)
     if json:
@@ -132,7 +141,12 @@ def _print_facts(name: str, facts: dict[str, object]) -> None:
         say(f"  {count:>9,}  rejected: {reason}")
 
 
-def _print_estimates(found: list["Estimate"], *, json: bool) -> None:
+def _dollars(usd: float) -> str:
+    """Cents; of less than a dollar two digits that tell something."""
+    return f"${usd:,.2f}" if usd >= 1 or not usd else f"${usd:.2g}"
+
+
+def _print_estimates(found: list["Estimate"], *, json: bool, batch: bool) -> None:
     from dataclasses import asdict  # noqa: PLC0415
 
     from imitation_data.cli.dataset import say  # noqa: PLC0415 - keeps --help fast
@@ -143,7 +157,8 @@ def _print_estimates(found: list["Estimate"], *, json: bool) -> None:
     for one in found:
         cost = "no price is known"
         if one.usd is not None and one.usd_most is not None:
-            cost = f"about ${one.usd:,.2f}, at most ${one.usd_most:,.2f}"
+            cost = f"about {_dollars(one.usd)}, at most {_dollars(one.usd_most)}"
+            cost += ", in batches" if batch else ""
         tokens = f"{one.input_tokens:,} tokens in and {one.output_tokens:,} out"
         say(f"{one.source}: about {one.requests:,} requests, {tokens}: {cost}")
     if not found:
@@ -161,10 +176,11 @@ def _line() -> "Callable[[Progress], None]":
 
     def show(progress: "Progress") -> None:
         now = time.monotonic()
-        if sys.stderr is None or (not live and now - last[0] < 10):  # noqa: PLR2004 - seconds
+        soon = not live and not progress.finished and now - last[0] < 10  # noqa: PLR2004 - seconds
+        if sys.stderr is None or soon:
             return
         last[0] = now
-        end = "\x1b[K\r" if live else "\n"
+        end = "\x1b[K\r" if live and not progress.finished else "\n"
         print(_words(progress), end=end, file=sys.stderr, flush=True)
 
     return show
@@ -178,6 +194,6 @@ def _words(progress: "Progress") -> str:
     parts.append(f"{rate:,.1f} requests/s, {progress.under_way} under way")
     if progress.usd is not None:
         expected = progress.expected_usd
-        total = f" of about ${expected:,.2f}" if expected else ""
-        parts.append(f"${progress.usd:,.4f} spent or set aside{total}")
+        total = f", about ${expected:,.4f} expected in all" if expected else ""
+        parts.append(f"${progress.usd:,.4f} of the dataset's ceiling spent or set aside{total}")
     return "; ".join(parts)

@@ -1,4 +1,4 @@
-"""Commands about journals: export, import, forget."""
+"""Commands about journals: show, export, import, forget."""
 
 import sys
 from pathlib import Path
@@ -11,6 +11,44 @@ from imitation_data.cli.options import JsonOption
 
 journal = typer.Typer(no_args_is_help=True, help="Look at answers of teachers, or take them along.")
 JournalArgument = Annotated[Path, typer.Argument(help="A journal, as journal.sqlite in a store.")]
+
+
+@journal.command()
+def show(path: JournalArgument, json: JsonOption = False) -> None:  # noqa: FBT002 - a flag
+    """Tell what was asked of whom, what each dataset has spent, and which batches are out."""
+    from imitation_data.cli.dataset import say  # noqa: PLC0415 - keeps --help fast
+    from imitation_data.errors import StoreError  # noqa: PLC0415
+    from imitation_data.generate.budget import PICO  # noqa: PLC0415
+    from imitation_data.generate.journal import Journal  # noqa: PLC0415
+
+    if not path.is_file():
+        raise StoreError(f"{path}: there is no such journal")
+    with Journal(path) as opened:
+        answers, spent, batches = opened.summary()
+    if json:
+        datasets = {
+            name: {
+                "usd": None if one.cost < 0 else one.cost / PICO,
+                "requests": one.requests,
+                "tokens": one.tokens,
+                "lost": one.lost,
+            }
+            for name, one in spent.items()
+        }
+        teachers = [
+            dict(zip(("endpoint", "model", "answers"), row, strict=True)) for row in answers
+        ]
+        told = {"teachers": teachers, "datasets": datasets, "batches": batches}
+        typer.echo(orjson.dumps(told).decode())
+        return
+    for endpoint, model, count in answers:
+        say(f"{count:>9,} answers of {model} at {endpoint}")
+    for name, one in spent.items():
+        usd = "cost not known" if one.cost < 0 else f"${one.cost / PICO:,.4f}"
+        words = f"{one.requests:,} requests, {one.tokens:,} tokens, {usd}"
+        say(f"dataset {name}: {words}" + (f", {one.lost:,} answers lost" if one.lost else ""))
+    for batch in batches:
+        say(f"batch {batch} is not collected yet")
 
 
 @journal.command("export")

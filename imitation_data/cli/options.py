@@ -16,3 +16,17 @@ WorkersOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Print no progress.")]
+SourceOption = Annotated[
+    list[str] | None, typer.Option("--source", help="NAME=PATH: read this source from elsewhere.")
+]
+
+
+def paths_of(source: list[str] | None) -> dict[str, str]:
+    """Paths by source, out of NAME=PATH."""
+    paths = {}
+    for pair in source or []:
+        name, equals, path = pair.partition("=")
+        if not (name and equals and path):
+            raise typer.BadParameter(f"found {pair!r}; expected NAME=PATH", param_hint="--source")
+        paths[name] = path
+    return paths

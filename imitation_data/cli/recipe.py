@@ -9,6 +9,7 @@ import orjson
 import typer
 
 from imitation_data.cli.generate import (
+    BatchOption,
     BudgetOption,
     EndpointOption,
     JournalOption,
@@ -18,15 +19,19 @@ from imitation_data.cli.generate import (
     TokensOption,
     orders_of,
 )
-from imitation_data.cli.options import JsonOption, QuietOption, StoreOption, WorkersOption
+from imitation_data.cli.options import (
+    JsonOption,
+    QuietOption,
+    SourceOption,
+    StoreOption,
+    WorkersOption,
+    paths_of,
+)
 
 LOADED = ("imitation_data.stages.read", "imitation_data.stages.rows")  # by workers, at once
 
 RecipeArgument = Annotated[
     Path, typer.Argument(help="A recipe file, or a folder with recipe.yaml.")
-]
-SourceOption = Annotated[
-    list[str] | None, typer.Option("--source", help="NAME=PATH: read this source from elsewhere.")
 ]
 
 
@@ -39,6 +44,7 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter an option
     max_requests: RequestsOption = None,
     max_tokens: TokensOption = None,
     limit: LimitOption = 0,
+    batch: BatchOption = False,  # noqa: FBT002 - a flag
     journal: JournalOption = None,
     endpoint: EndpointOption = "",
     model: ModelOption = "",
@@ -48,7 +54,7 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter an option
     """Build a recipe into a version. Killed or interrupted, it resumes when run again."""
     from imitation_data.engines.local import Local, cores  # noqa: PLC0415 - keeps --help fast
 
-    paths = _paths(source)
+    paths = paths_of(source)
     with Local(workers or cores(), LOADED) as engine:  # while we load our modules
         from imitation_data.cli.progress import Progress  # noqa: PLC0415
         from imitation_data.display import terminal  # noqa: PLC0415
@@ -57,7 +63,7 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter an option
 
         made, shown = load_recipe(recipe, paths, endpoint, model), not (quiet or json)
         ceilings = (budget, max_requests, max_tokens)
-        orders = orders_of(*ceilings, journal, limit=limit, wait=True, shown=shown)
+        orders = orders_of(*ceilings, journal, limit=limit, wait=True, batch=batch, shown=shown)
         with Progress(shown=shown) as progress:
             seen = progress.update
             built = build_recipe(made, store=store, progress=seen, engine=engine, orders=orders)
@@ -106,20 +112,10 @@ def check(
     """Check a recipe without reading any data."""
     from imitation_data.recipe import load_recipe  # noqa: PLC0415 - keeps --help fast
 
-    made = load_recipe(recipe, _paths(source))
+    made = load_recipe(recipe, paths_of(source))
     counts = {"sources": len(made.sources), "steps": len(made.steps), "checks": len(made.checks)}
     if json:
         typer.echo(orjson.dumps({"name": made.name, **counts, "problems": []}).decode())
         return
     words = ", ".join(f"{name}: {count}" for name, count in counts.items())
     typer.echo(f"{made.name} is well formed ({words})")
-
-
-def _paths(source: list[str] | None) -> dict[str, str]:
-    paths = {}
-    for pair in source or []:
-        name, equals, path = pair.partition("=")
-        if not (name and equals and path):
-            raise typer.BadParameter(f"found {pair!r}; expected NAME=PATH", param_hint="--source")
-        paths[name] = path
-    return paths

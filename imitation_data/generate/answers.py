@@ -170,10 +170,10 @@ class AnswersRun:
             more["requests"] = chain.requests
         if self.options.samples > 1:
             more["sample"] = chain.sample
+        if row.license:
+            more["prompt_license"] = row.license  # that of the answer is the source's
         meta = {**meta_of(row), **lineage(ask, answer, **more)}
-        return MadeRow(
-            tuple(chain.turns), meta, answer.model, chain.part, row.license, row.language
-        )
+        return MadeRow(tuple(chain.turns), meta, answer.model, chain.part, "", row.language)
 
     def close(self) -> None:
         """Let out what is finished behind a conversation that is not."""

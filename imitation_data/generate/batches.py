@@ -65,6 +65,7 @@ class Batches:
         lost: requests that may have been paid for without an answer.
         failed: requests that are sent again, by reason.
         keys: of requests that are under way.
+        full: whether the ceiling left a request out.
     """
 
     client: Client
@@ -77,6 +78,7 @@ class Batches:
     failed: Counter[str] = field(default_factory=Counter)
     keys: set[str] = field(default_factory=set)
     ending: bool = False
+    full: bool = False
     open: list[Batch] = field(default_factory=list)
     _rounds: Counter[str] = field(default_factory=Counter)
     _most: int = REQUESTS
@@ -106,7 +108,7 @@ class Batches:
             found = batch if batch.id or not batch.file else await self._adopted(batch)
             if found.id:
                 self.open.append(found)
-                self.say(f"batch {found.id} of an earlier run is under way; waiting for it")
+                self.say(f"batch {found.id} of an earlier run is to be collected")
             else:  # it was never handed in
                 self._forget(batch)
         self.keys = keys_under_way(self.journal, self.where)
@@ -145,7 +147,8 @@ class Batches:
                 continue
             most = self.budget.most(request)
             narrow = self._most < REQUESTS and (self.open or len(chunk) == self._most)
-            if self.ending or narrow or not self.budget.fits(most):
+            self.full = not self.budget.fits(most)
+            if self.ending or narrow or self.full:
                 break
             if len(chunk) == REQUESTS or size + len(request.body) > BYTES:
                 await self._hand_in(chunk)

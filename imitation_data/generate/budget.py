@@ -1,12 +1,15 @@
 """Ceilings: what a request may cost at most is set aside before it is sent, or it is not sent."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from math import isfinite
 from typing import Any, NamedTuple
 
+import orjson
+
 from imitation_data.errors import BudgetError
-from imitation_data.generate.journal import Spent
+from imitation_data.generate.journal import Journal, Spent
 from imitation_data.generate.request import Answer, Request
 
 PICO = 10**12  # parts of a US dollar in which costs are counted
@@ -36,6 +39,10 @@ class Price:
     def free(self) -> bool:
         return self.input == self.output == 0
 
+    def at_most(self, tokens: int) -> int:
+        """What tokens cost at most, whatever they are; in parts of `PICO`."""
+        return max(self.cost(tokens, 0), self.cost(0, tokens))
+
     def in_batches(self) -> "Price":
         """What the same costs in batches: half, with OpenAI and those who do as it does."""
         return Price(self.input / 2, self.output / 2, self.as_of)
@@ -62,6 +69,36 @@ def known_price(endpoint: str, model: str) -> Price | None:
         if model == name or (rest != model and rest[:2] == "-2" and rest[1:5].isdigit()):
             return Price(dear, out, str(table["as_of"]))
     return None
+
+
+def price_unpriced(
+    journal: Journal, dataset: str, teacher: Mapping[str, object], price: Price
+) -> None:
+    """Give tries of a teacher that were noted before its price was known what they cost.
+
+    Args:
+        journal: held by this process.
+        dataset: who paid.
+        teacher: `endpoint` and `model`.
+        price: of now.
+    """
+    with journal.change() as to:
+        rows = to.execute(
+            "SELECT id, request, input_tokens, output_tokens, tokens, answers.batch FROM tries "
+            "JOIN answers USING (key) WHERE dataset = ? AND cost < 0 AND endpoint = ?",
+            (dataset, teacher["endpoint"]),
+        ).fetchall()
+        for number, request, given, made, tokens, batch in rows:
+            if orjson.loads(request).get("model") == teacher["model"]:
+                paid = price.in_batches() if batch else price
+                counted = min(given, made) >= 0
+                cost = paid.cost(given, made) if counted else paid.at_most(tokens)
+                to.execute("UPDATE tries SET cost = ? WHERE id = ?", (cost, number))
+        left = "dataset = ? AND cost < 0"
+        others = f"SELECT count(*) FROM tries WHERE {left} AND state = 'answered'"  # noqa: S608 - our own words
+        if to.execute(others, (dataset,)).fetchone() == (0,):  # the lost ones were this teacher's
+            cost = price.at_most(1)
+            to.execute(f"UPDATE tries SET cost = tokens * ? WHERE {left}", (cost, dataset))  # noqa: S608
 
 
 def _table() -> dict[str, Any]:
@@ -134,12 +171,16 @@ class Budget:
             BudgetError: a ceiling in money cannot be kept, since a price is not known.
         """
         if ceiling.usd is not None and (price is None or spent.cost < 0):
-            what = "of the teacher" if price is None else "of requests sent before"
+            what = "of the teacher" if price is None else "of requests of another teacher"
+            more = "Name another journal with --journal, or "
+            if price is None:
+                more = (
+                    "Add `price: {input: …, output: …}` (US dollars for a million tokens; 0 for a "
+                    "free teacher) to the source's teacher, or "
+                )
             raise BudgetError(
-                f"a ceiling in money cannot be kept: the price {what} is not known. Add `price: "
-                "{input: …, output: …}` (US dollars for a million tokens; 0 for a free teacher) "
-                "to the source's teacher, or give a ceiling in requests or tokens "
-                "(--max-requests, --max-tokens)"
+                f"a ceiling in money cannot be kept: the price {what} is not known. {more}give a "
+                "ceiling in requests or tokens (--max-requests, --max-tokens)"
             )
         return cls(ceiling, price, max(spent.cost, 0), spent.requests, spent.tokens)
 

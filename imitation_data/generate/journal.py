@@ -168,6 +168,15 @@ class Journal:
         ).fetchone()
         return Spent(-1 if row[4] < 0 else row[0], row[1], row[2], row[3])
 
+    def summary(self) -> tuple[list[tuple[str, str, int]], dict[str, Spent], list[str]]:
+        """Answers by endpoint and model, what each dataset has spent, and batches under way."""
+        answers = self._read.execute(
+            "SELECT endpoint, model, count(*) FROM answers GROUP BY 1, 2 ORDER BY 1, 2"
+        ).fetchall()
+        names = self._read.execute("SELECT DISTINCT dataset FROM tries ORDER BY 1").fetchall()
+        batches = self._read.execute("SELECT id FROM batches WHERE id != '' ORDER BY rowid")
+        return answers, {name: self.spent(name) for (name,) in names}, [one for (one,) in batches]
+
     def add(self, rows: Sequence[tuple[Any, ...]]) -> int:
         """Add answers, columns as in the table; tell how many were new."""
         before = len(self)

@@ -1,7 +1,7 @@
 """The driver: a procedure's requests answered from the journal or by the teacher, in order."""
 
 import asyncio
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -9,98 +9,19 @@ from time import monotonic
 
 from imitation_data.errors import BudgetError, TeacherError
 from imitation_data.generate.batches import Batches
-from imitation_data.generate.budget import PICO, Budget, Ceiling
+from imitation_data.generate.budget import PICO, Budget, Ceiling, price_unpriced
 from imitation_data.generate.client import Client
+from imitation_data.generate.job import Job, Progress, Tally
 from imitation_data.generate.journal import Journal
 from imitation_data.generate.procedure import Ask, Candidate, Procedure
 from imitation_data.generate.request import Answer
 from imitation_data.generate.sender import CeilingReachedError, EndedError, Sender
-from imitation_data.generate.teacher import Teacher
 from imitation_data.generate.writer import Writer
 
 AHEAD = 4096  # requests pulled before the first of them is answered; what is pulled follows from it
 GIVEN_AHEAD = 50_000  # the same where it does not
 GIVEN_BYTES = 150 << 20  # and no more than this
 EVERY = 0.25  # seconds between two looks at how far it is
-
-
-@dataclass
-class Tally:
-    """What generating a source came to, from the answers that were taken.
-
-    Attributes:
-        requests: answers taken.
-        outcomes: of them, by kind.
-        models: of them, by the model that the endpoint reported.
-        input_tokens, output_tokens: as reported, or at most.
-        batched: answers that came in batches, at half the price.
-        uncounted: answers for which the endpoint reported no tokens.
-        cost: in parts of `PICO`; None where no price is known.
-        rows: accepted.
-        drops: rejected, by reason.
-        complete: False when a ceiling, or the end of the run, came first.
-    """
-
-    requests: int = 0
-    outcomes: Counter[str] = field(default_factory=Counter)
-    models: Counter[str] = field(default_factory=Counter)
-    input_tokens: int = 0
-    output_tokens: int = 0
-    batched: int = 0
-    uncounted: int = 0
-    cost: int | None = 0
-    rows: int = 0
-    drops: Counter[str] = field(default_factory=Counter)
-    complete: bool = True
-
-
-@dataclass
-class Progress:
-    """How far a run is; `seen` is called with it now and then."""
-
-    source: str
-    wanted: int
-    tally: Tally
-    seconds: float = 0.0
-    sent: int = 0
-    from_journal: int = 0
-    under_way: int = 0
-    lost: int = 0
-    lost_before: int = 0
-    retried: int = 0
-    usd: float | None = 0.0
-
-    @property
-    def expected_usd(self) -> float | None:
-        """What the whole source will have cost, if it goes on like this."""
-        if self.tally.cost is None or not self.wanted or not self.tally.rows:
-            return None
-        return self.tally.cost / PICO * max(1.0, self.wanted / self.tally.rows)
-
-
-@dataclass(frozen=True)
-class Job:
-    """One source to be generated.
-
-    Attributes:
-        source: its name.
-        dataset: who pays.
-        teacher: whom to ask.
-        ceiling: what the dataset may cost; an empty one sends only what costs nothing.
-        wait: whether to wait for another process that uses the journal.
-        batch: whether requests go through the Batch API.
-        seen: told how far it is.
-        say: told what a user should know, in words.
-    """
-
-    source: str
-    dataset: str
-    teacher: Teacher
-    ceiling: Ceiling
-    wait: bool = True
-    batch: bool = False
-    seen: Callable[[Progress], None] = lambda _: None
-    say: Callable[[str], None] = lambda _: None
 
 
 @dataclass
@@ -153,6 +74,8 @@ class Run:
         if not job.ceiling and (price is None or not price.free):
             raise BudgetError(self._refusal())
         self.journal.hold(wait=job.wait, waiting=job.say)
+        if price is not None:
+            price_unpriced(self.journal, job.dataset, job.teacher.told(), price)
         self.progress.lost_before = self.journal.settle_lost()
         if self.progress.lost_before:
             job.say(
@@ -163,7 +86,11 @@ class Run:
             return
         self._loop = asyncio.get_running_loop()
         paid = price.in_batches() if price and job.batch else price
-        budget = Budget.after(self.journal.spent(job.dataset), job.ceiling, paid)
+        try:
+            budget = Budget.after(self.journal.spent(job.dataset), job.ceiling, paid)
+        except BudgetError as error:
+            who = f"{job.teacher.model!r} at {job.teacher.where}"
+            raise BudgetError(f"source {job.source!r} ({who}): {error}") from error
         async with Client(job.teacher, self.procedure.given) as client:
             self.sender = Batches(client, self.journal, budget, job.dataset, job.say)
             await self.sender.find()
@@ -211,14 +138,33 @@ class Run:
 
     async def _in_batches(self, batches: Batches) -> None:
         """Hand in what is missing and collect it, until nothing is left or something ends it."""
+        full = False
         while self._asked and not batches.ending:
             if await batches.collect() and self._refresh():
                 return
-            await batches.submit(self._missing)
+            if not full:
+                full = await self._submit(batches)
             if not batches.open:
-                return  # a ceiling
+                return
             self._show(batches)
             await batches.wait()
+
+    async def _submit(self, batches: Batches) -> bool:
+        """Hand in what is missing; tell whether the ceiling left something of it out.
+
+        That is the last batch then: what it does not use up would do for ever smaller ones, each of
+        which may take a day.
+        """
+        wanted = sum(ask.request.key not in batches.keys for ask in self._missing)
+        count = await batches.submit(self._missing)
+        if not batches.full:
+            return False
+        self.job.say(
+            f"source {self.job.source!r}: the ceiling of {self.job.ceiling.words()} leaves room "
+            f"for {count:,} of {wanted:,} requests in a batch, each at its most; when they are "
+            "collected, the same command goes on with what they left"
+        )
+        return True
 
     async def _end_batches(self, batches: Batches) -> bool:
         """Collect what earlier runs left in batches; tell whether that is all that was missing.
@@ -234,8 +180,8 @@ class Run:
             names = ", ".join(batch.id for batch in batches.open)
             raise TeacherError(
                 f"{shared:,} requests of source {self.job.source!r} are under way in batches "
-                f"({names}) and would be paid for twice; run with --batch to wait for them, or "
-                "cancel them at the provider and run again"
+                f"({names}) and would be paid for twice; collect them with `imitation-data "
+                "generate RECIPE --batch`, or cancel them at the provider and run again"
             )
         return False
 
@@ -256,12 +202,33 @@ class Run:
                     if not isinstance(error, CeilingReachedError | EndedError):
                         failure, sender.ending = failure or error, True
                 self._show(sender)
+            if self._asked and not sender.ending:
+                self._say_ceiling(sender)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         if failure is not None:
             raise failure
+
+    def _say_ceiling(self, sender: Sender) -> None:
+        budget, words = sender.budget, self.job.ceiling.words()
+        spent = [f"{budget.requests:,} requests", f"{budget.tokens:,} tokens"]
+        spent += [f"${budget.money / PICO:,.4f}"] if budget.price else []
+        lost = f", {sender.lost:,} lost answers at their most among it" if sender.lost else ""
+        self.job.say(
+            f"source {self.job.source!r}: stopped at the ceiling of {words}: {', '.join(spent)} "
+            f"are spent{lost}, and another request might take more than is left"
+        )
+
+    def left(self) -> str:
+        """What an interrupted run leaves, in words."""
+        sent = 0 if self.sender is None else self.sender.sent
+        words = f"{sent:,} answers of this run are in the journal"
+        if isinstance(self.sender, Batches) and self.sender.open:
+            names = ", ".join(batch.id for batch in self.sender.open)
+            words += f"; {names} stays at the provider, the same command with --batch collects it"
+        return words
 
     async def _start(self, sender: Sender, tasks: dict[asyncio.Task[Answer], str]) -> bool:
         """Send the next request; False when no more may be sent."""
@@ -341,6 +308,7 @@ class Run:
     def _count(self, ask: Ask, answer: Answer) -> None:
         tally, teacher = self.tally, self.job.teacher
         tally.requests += 1
+        tally.keys = (tally.keys[0] or ask.request.key, ask.request.key)
         tally.outcomes[answer.outcome] += 1
         tally.models[answer.model] += 1
         price = teacher.paid_at

@@ -86,6 +86,10 @@ class Teacher:
             **({"price": {"input": price.input, "output": price.output}} if price else {}),
         }
 
+    def plain(self) -> dict[str, object]:
+        """What a recipe says of it, with the name of its key and what tokens are counted in."""
+        return {**self.told(), "key": self.key, "encoding": self.encoding}
+
     def request(
         self,
         turns: Sequence[Message],

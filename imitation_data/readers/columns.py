@@ -82,7 +82,10 @@ class Columns:
                 "out; name one or the other"
             )
         if not self.messages and not self.prompt:
-            raise ValueError("no columns named; expected messages, or both prompt and answer")
+            raise ValueError(
+                "no columns named; expected messages, or both prompt and answer (prompt alone "
+                "where a teacher is to answer)"
+            )
         if self.messages and not (self.role and self.content):
             raise ValueError("role and content name the fields of a message; they cannot be empty")
 

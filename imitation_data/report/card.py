@@ -73,6 +73,7 @@ def _render(summary: BuildSummary, body: str | None, where: str) -> str:
         "counted": summary.encoding is not None,
         "flow": flow(summary.steps),
         "holdings": holdings(summary.facts),
+        "generated": any(source.generated for source in summary.sources),
     }
     if body is None:
         return environment.get_template(TEMPLATE).render(values)

@@ -27,6 +27,7 @@ class SourceFact:
         checksum: SHA-256 over the files, or the commit of a Hub dataset.
         records: raw records read, good and bad.
         bad: raw records that did not have the form the reader expects.
+        generated: whether a teacher made it; files and records are those of its candidates.
     """
 
     name: str
@@ -38,6 +39,7 @@ class SourceFact:
     checksum: str
     records: int
     bad: int = 0
+    generated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from imitation_data.rows.blank import Blank
 from imitation_data.rows.code import Code
 from imitation_data.rows.divide import Divide
 from imitation_data.rows.keywords import Keywords
+from imitation_data.rows.labelled import Labelled
 from imitation_data.rows.language import Language
 from imitation_data.rows.length import Length
 from imitation_data.rows.markdown import Markdown
@@ -22,6 +23,7 @@ ROW_STEPS: Mapping[str, type[RowStep]] = {
     "blank": Blank,
     "language": Language,
     "keywords": Keywords,
+    "labelled": Labelled,
     "refusals": Refusals,
     "code": Code,
     "length": Length,

@@ -22,7 +22,12 @@ from imitation_data.readers.files import checksum
 from imitation_data.recipe import Recipe
 from imitation_data.report.card import TEMPLATE, card_md
 from imitation_data.report.facts import Facts, Tally
-from imitation_data.report.generation import generation_tables, with_kept
+from imitation_data.report.generation import (
+    generation_limits,
+    generation_tables,
+    generation_warnings,
+    with_kept,
+)
 from imitation_data.report.html import report_html
 from imitation_data.report.summary import BuildSummary, CheckResult, SourceFact, StepCount
 from imitation_data.stages.books import Books
@@ -222,14 +227,18 @@ def _summary(
         steps=tuple(steps),
         sources=draft.sources,
         checks=draft.checks,
-        limits=(*known_limits(recipe), *_warned(draft)),
+        limits=(
+            *known_limits(recipe),
+            *generation_limits(draft.generation),
+            *_warned(draft),
+        ),
         recipe_yaml=recipe.yaml(),
         tool_versions=_tool_versions(recipe),
     )
 
 
 def _warned(draft: Draft) -> list[str]:
-    found = warnings(draft.recipe, draft.facts, draft.splits)
+    found = warnings(draft.recipe, draft.facts, draft.splits, draft.generation)
     return [f"{sentence[0].upper()}{sentence[1:]}." for sentence in found]
 
 
@@ -250,10 +259,16 @@ def _step_count(
     )
 
 
-def warnings(recipe: Recipe, facts: Facts, splits: Sequence[str]) -> tuple[str, ...]:
+def warnings(
+    recipe: Recipe,
+    facts: Facts,
+    splits: Sequence[str],
+    generation: Mapping[str, Mapping[str, object]],
+) -> tuple[str, ...]:
     """What a curator should look at: sources or splits without rows, rows without a licence."""
     names = [source.name for source in recipe.sources]
     return (
+        *generation_warnings(generation),
         *(f"no row of source {name!r} is left" for name in names if name not in facts.sources),
         *(f"split {name!r} has no rows" for name in splits if name not in facts.splits),
         *(
@@ -268,7 +283,7 @@ def known_limits(recipe: Recipe) -> tuple[str, ...]:
     """What this build did not do, in sentences that follow from the recipe."""
     types = {use.type for use in recipe.steps}
     limits = [
-        (recipe.encoding is None, "Tokens were not counted (`tokens: none`)."),
+        (recipe.encoding is None, "Tokens were not counted: the recipe says tokens: none."),
         ("language" not in types, "Languages were not detected."),
         ("pii" not in types, "Personal data was not masked."),
         ("exact_dedup" not in types, "Exact duplicates were not removed."),

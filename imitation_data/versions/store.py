@@ -146,7 +146,7 @@ class Store:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise StoreError(
-                    f"another process is building {name} in {self.root}; wait for it to end"
+                    f"another process builds or generates {name} in {self.root}; wait for it to end"
                 ) from error
             yield folder
 

@@ -7,6 +7,7 @@ from imitation_data.rows.blank import Blank
 from imitation_data.rows.code import Code
 from imitation_data.rows.divide import Divide
 from imitation_data.rows.keywords import Keywords
+from imitation_data.rows.labelled import Labelled
 from imitation_data.rows.language import Language
 from imitation_data.rows.length import Length
 from imitation_data.rows.markdown import Markdown
@@ -27,6 +28,8 @@ CASES: Mapping[str, RowStep] = {
     "language": Language(),
     "language english": Language(keep=("en",), min_confidence=0.5, scope="all", unknown="drop"),
     "keywords": Keywords(),
+    "labelled": Labelled(keep=("Coding",), unlabelled="keep"),
+    "labelled drop": Labelled(drop=("Coding",)),
     "keywords words": Keywords(lists=(), words=("sea", "moon", "天气"), match="word"),
     "refusals": Refusals(),
     "code": Code(),
