@@ -202,7 +202,7 @@ def _refuse_a_mixture(store: Store, recipe: Recipe, orders: Orders) -> None:
     """
     versions = store.versions(recipe.name) if orders.limit else []
     before = versions[-1].manifest.get("generation") if versions else None
-    if isinstance(before, dict) and any(one["limit"] == 0 for one in before.values()):
+    if isinstance(before, dict) and any(one.get("limit", 0) == 0 for one in before.values()):
         words = f"--limit makes a try-out, and {versions[-1]} was made without it"
         raise RecipeError([f"{words}; name another store with --store"], recipe.name)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from imitation_data.checks import CHECKS
 from imitation_data.generate import GENERATORS
+from imitation_data.generate.teacher import Teacher
 from imitation_data.readers import READERS
 from imitation_data.recipe import DATASET_STEPS
 from imitation_data.rows import ROW_STEPS
@@ -20,6 +21,7 @@ MARK = "<!-- reference -->\n"
 TABLES: Mapping[str, Mapping[str, type]] = {
     "Readers": READERS,
     "Procedures": GENERATORS,
+    "Teachers": {"teacher": Teacher},
     "Row steps": ROW_STEPS,
     "Dataset steps": DATASET_STEPS,
     "Checks": CHECKS,
