@@ -41,6 +41,8 @@ TOKENS = 512
 class Prompts:
     """The smallest procedure: each prompt once."""
 
+    given = False
+
     def __init__(self, prompts: list[str], teacher: Teacher) -> None:
         from collections import deque  # noqa: PLC0415
 
