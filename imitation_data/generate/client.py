@@ -4,10 +4,10 @@ Retries, rates and money are the sender's; here an answer or an error of the pro
 a few kinds.
 """
 
-import asyncio
 import json
 import re
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, cast
@@ -20,9 +20,8 @@ from imitation_data.errors import TeacherError
 from imitation_data.generate.redact import redacted
 from imitation_data.generate.request import Answer, Outcome, Request
 from imitation_data.generate.teacher import Teacher
+from imitation_data.generate.transport import Wire, prepared
 
-POOL = 16  # connections that one pool keeps
-PACKING = {b"content-encoding", b"content-length", b"transfer-encoding"}
 QUOTA = {
     "insufficient_quota",
     "billing_hard_limit_reached",
@@ -59,32 +58,6 @@ class TransientError(Exception):
         self.paid, self.crowded, self.reached, self.wait = paid, crowded, reached, wait
 
 
-class _Pools(httpx2.AsyncBaseTransport):
-    """Several small pools: one pool looks at all its connections for each request."""
-
-    def __init__(self, connections: int) -> None:
-        limits = httpx2.Limits(max_connections=POOL, max_keepalive_connections=POOL)
-        count = -(-connections // POOL)
-        trust = ssl.create_default_context()
-        self.pools = [httpx2.AsyncHTTPTransport(verify=trust, limits=limits) for _ in range(count)]
-        self.under_way = [0] * count
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        place = self.under_way.index(min(self.under_way))
-        self.under_way[place] += 1
-        try:
-            response = await self.pools[place].handle_async_request(request)
-            content = await response.aread()
-        finally:
-            self.under_way[place] -= 1
-        headers = [(k, v) for k, v in response.headers.raw if k.lower() not in PACKING]
-        return httpx2.Response(response.status_code, headers=headers, content=content)
-
-    async def aclose(self) -> None:
-        for pool in self.pools:
-            await pool.aclose()
-
-
 @dataclass
 class Client:
     """Asks one teacher; use as an async context manager.
@@ -98,11 +71,10 @@ class Client:
 
     async def __aenter__(self) -> Self:
         url, query = self.teacher.address()
+        trust = ssl.create_default_context()
         # A server that sends requests elsewhere would get to see the key there.
         http = openai.DefaultAsyncHttpxClient(
-            transport=_Pools(self.teacher.concurrency),
-            follow_redirects=False,
-            timeout=self.teacher.timeout,
+            verify=trust, follow_redirects=False, timeout=self.teacher.timeout
         )
         self.api = openai.AsyncOpenAI(
             api_key=self.teacher.key_value(),
@@ -112,6 +84,8 @@ class Client:
             http_client=http,
             timeout=self.teacher.timeout,
         )
+        like = await prepared(self.api, "/chat/completions")
+        self.wire = Wire(like, self.teacher.timeout, trust)
         return self
 
     async def __aexit__(
@@ -120,6 +94,7 @@ class Client:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        await self.wire.close()
         await self.api.close()
 
     async def ask(self, request: Request) -> Answer:
@@ -130,25 +105,24 @@ class Client:
             TeacherError: none will.
         """
         try:
-            async with asyncio.timeout(self.teacher.timeout):
-                response = await self.api.post(
-                    "/chat/completions", cast_to=httpx2.Response, content=request.body
-                )
-        except (TimeoutError, openai.APIError) as error:
+            reply = await self.wire.post(request.body)
+        except httpx2.TransportError as error:
             return self.failed(error)
-        return read_answer(response.content)
+        if 200 <= reply.status < 300:  # noqa: PLR2004 - success
+            return read_answer(reply.content)
+        return self.status(reply.status, _body(reply.content), _seconds(reply.headers))
 
     def failed(self, error: Exception) -> Answer:
         """Raise what an error of the client comes to; a filtered prompt is an answer."""
-        if isinstance(error, TimeoutError | openai.APITimeoutError):
-            if isinstance(error.__cause__, httpx2.ConnectTimeout):
+        cause = error if isinstance(error, httpx2.TransportError) else error.__cause__
+        if isinstance(cause, httpx2.TimeoutException):
+            if isinstance(cause, httpx2.ConnectTimeout):
                 raise self._transient("no connection in time", paid=False, reached=False)
             words = f"no answer within {self.teacher.timeout:g} s"
             raise self._transient(words, paid=True, crowded=True)
         if isinstance(error, openai.APIStatusError):
             wait = _seconds(error.response.headers)
             return self.status(error.status_code, error.body or error.response.text, wait)
-        cause = error.__cause__
         unreached = isinstance(cause, httpx2.ConnectError | httpx2.UnsupportedProtocol)
         raise self._transient(str(cause or error), paid=not unreached, reached=not unreached)
 
@@ -209,7 +183,14 @@ def _told(body: object) -> tuple[str, str]:
     return "", str(body)[:2000]
 
 
-def _seconds(headers: httpx2.Headers) -> float:
+def _body(content: bytes) -> object:
+    try:
+        return loads(content)
+    except ValueError:
+        return content.decode("utf-8", "replace")
+
+
+def _seconds(headers: Mapping[str, str]) -> float:
     """How long to wait, as `retry-after-ms` and `retry-after` say; 0 where they do not."""
     for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         try:
