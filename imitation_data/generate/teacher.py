@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
@@ -64,12 +65,12 @@ class Teacher:
         if min(self.requests_per_minute, self.tokens_per_minute) < 0:
             raise ValueError("requests_per_minute and tokens_per_minute: expected 0 or more")
 
-    @property
+    @cached_property
     def where(self) -> str:
         """The endpoint as it may be stored and printed."""
         return plain_endpoint(self.endpoint)
 
-    @property
+    @cached_property
     def paid_at(self) -> Price | None:
         """The recipe's price, else the known one."""
         return self.price or known_price(self.where, self.model)
