@@ -1,8 +1,8 @@
 """How many requests are under way at once: found out, not asked for.
 
-The limit doubles until something is in the way, then grows by one a round and shrinks by a factor
-on congestion (additive increase, multiplicative decrease: Chiu and Jain 1989, as in TCP). An
-endpoint says so with 429 or 503, by letting requests time out, or by taking longer the more it is
+The limit grows fourfold a round until something is in the way, then by one a round, and shrinks by
+a factor on congestion (additive increase, multiplicative decrease: Chiu and Jain 1989, as in TCP).
+An endpoint says so with 429 or 503, by letting requests time out, or by taking longer the more it is
 asked without answering more of them.
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 FIRST = 8.0  # requests at once
+MORE = 4.0  # factor from round to round at first
 LESS = 0.6  # factor on congestion
 TRIES = 20  # looked back upon
 CROWDED = 0.2  # share of them turned down from which that is congestion, and no accident
@@ -68,7 +69,7 @@ class Limiter:
     clock: Callable[[], float]
     limit: float = FIRST
     under_way: int = 0
-    _doubling: bool = True
+    _searching: bool = True
     _paused_until: float = 0.0
     _best: float = float("inf")
     _held: bool = False
@@ -128,7 +129,7 @@ class Limiter:
 
     def _cut(self, factor: float) -> None:
         self.limit = max(1.0, min(self.limit, self.most) * factor)
-        self._doubling, self._last_cut = False, self.clock()
+        self._searching, self._last_cut = False, self.clock()
         self._crowded.clear()
         self._round, self._throughput, self._round_began = [], 0.0, -1.0
 
@@ -149,12 +150,12 @@ class Limiter:
         full = self._peak >= int(min(self.limit, self.most))
         self._peak = self.under_way
         if in_vain:
-            self._doubling = False
+            self._searching = False
             if not self._held and typical > 2 * SLOWER * self._best:
                 self.limit = max(1.0, self.limit * 0.9)
             self._held = not self._held  # try again every other round
         elif full and self.limit < self.most:
-            self.limit = min(self.most, self.limit * 2 if self._doubling else self.limit + 1)
+            self.limit = min(self.most, self.limit * MORE if self._searching else self.limit + 1)
         self._throughput = throughput
 
     def _wake(self) -> None:

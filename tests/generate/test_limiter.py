@@ -30,10 +30,12 @@ def rounds(one: Limiter, now: list[float], seconds: float, count: int) -> None:
     asyncio.run(work())
 
 
-def test_it_doubles_then_adds_one():
+def test_it_grows_fourfold_then_adds_one():
     """Without congestion up to the most; after it, one more a round."""
     one, now = limiter()
-    rounds(one, now, 1.0, 4)
+    rounds(one, now, 1.0, 1)
+    assert one.limit == 32
+    rounds(one, now, 1.0, 2)
     assert one.limit == 64
     for _ in range(5):
         one.congested()
