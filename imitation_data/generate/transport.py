@@ -7,7 +7,8 @@ the client's own transport has.
 
 import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 from urllib.request import getproxies, proxy_bypass
 
@@ -98,12 +99,20 @@ class Wire:
 
 def proxy_for(url: httpx2.URL) -> str | None:
     """The proxy that the environment (or the system) names for an address, if there is one."""
-    host = url.netloc.decode("ascii")
     found = getproxies()
     proxy = found.get(url.scheme) or found.get("all")
-    if not proxy or proxy_bypass(host):
+    beside = found.get("no", "").split(",")
+    if not proxy or proxy_bypass(url.netloc.decode("ascii")) or _within(url.host, beside):
         return None
     return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _within(host: str, networks: list[str]) -> bool:
+    for network in networks:
+        with suppress(ValueError):  # a name, not numbers
+            if ip_address(host) in ip_network(network.strip(), strict=False):
+                return True
+    return False
 
 
 @contextmanager
