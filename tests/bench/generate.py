@@ -63,10 +63,10 @@ class Prompts:
         pass
 
 
-async def bare(prompts: list[str]) -> float:
+async def bare(prompts: list[str], url: str = URL) -> float:
     """A loop over the openai client, 256 requests at once."""
     gate = asyncio.Semaphore(256)
-    async with openai.AsyncOpenAI(base_url=URL, api_key="x") as client:
+    async with openai.AsyncOpenAI(base_url=url, api_key="x") as client:
 
         async def one(prompt: str) -> str | None:
             async with gate:
@@ -83,9 +83,9 @@ async def bare(prompts: list[str]) -> float:
         return time.perf_counter() - began
 
 
-def ours(prompts: list[str]) -> float:
+def ours(prompts: list[str], url: str = URL) -> float:
     """The same through the run, with the journal on."""
-    teacher = Teacher("m", URL, key="")
+    teacher = Teacher("m", url, key="")
     with tempfile.TemporaryDirectory() as folder, Journal(Path(folder) / "j.sqlite") as journal:
         machine = Prompts(prompts, teacher)
         job = Job("bench", "bench", teacher, Ceiling(requests=10**9))
@@ -99,8 +99,7 @@ def ours(prompts: list[str]) -> float:
 
 
 def client() -> None:
-    prompts = sorted({row["instruction"] for row in alpaca()})
-    prompts = Random(0).sample(prompts, COUNT)
+    prompts = sample()
     bares, mine = [], []
     for _ in range(3):
         bares.append(asyncio.run(bare(prompts)))
@@ -108,6 +107,12 @@ def client() -> None:
     ratio = min(bares) / min(mine)
     print(f"bare loop, {COUNT} prompts at 256: {[round(one, 2) for one in bares]} s")
     print(f"ours, journal on: {[round(one, 2) for one in mine]} s: {ratio:.2f} times the bare loop")
+
+
+def sample() -> list[str]:
+    """Prompts that are all different."""
+    prompts = sorted({row["instruction"] for row in alpaca()})
+    return Random(0).sample(prompts, COUNT)
 
 
 def alpaca() -> list[dict[str, str]]:
@@ -181,6 +186,8 @@ def main() -> None:
         )
         try:
             time.sleep(1.5)
+            if server.poll() is not None:
+                sys.exit(f"the teacher did not start; is port {PORT} taken?")
             part()
         finally:
             server.terminate()

@@ -1,0 +1,1 @@
+"""One tool each: a file of prompts sent to a server, the time as one line of JSON."""
