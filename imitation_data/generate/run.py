@@ -11,6 +11,7 @@ from imitation_data.errors import BudgetError, TeacherError
 from imitation_data.generate.batches import Batches
 from imitation_data.generate.budget import PICO, Budget, Ceiling, price_unpriced
 from imitation_data.generate.client import Client
+from imitation_data.generate.collector import old_objects_left_alone
 from imitation_data.generate.job import Job, Progress, Tally
 from imitation_data.generate.journal import Journal
 from imitation_data.generate.procedure import Ask, Candidate, Procedure
@@ -97,7 +98,7 @@ class Run:
             if job.batch:
                 await self._in_batches(self.sender)
             elif not await self._end_batches(self.sender):
-                with Writer(self.journal) as writer:
+                with Writer(self.journal) as writer, old_objects_left_alone():
                     self.sender = Sender(client, writer, budget, job.dataset)
                     await self._exchange(self.sender)
 

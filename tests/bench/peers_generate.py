@@ -74,6 +74,7 @@ def teacher() -> Iterator[str]:
             yield server.stdout.readline().strip().partition("=")[2]
         finally:
             server.terminate()
+            server.communicate()
 
 
 def peers() -> list[Tool]:
