@@ -20,7 +20,7 @@ from imitation_data.errors import TeacherError
 from imitation_data.generate.redact import redacted
 from imitation_data.generate.request import Answer, Outcome, Request
 from imitation_data.generate.teacher import Teacher
-from imitation_data.generate.transport import Wire, prepared
+from imitation_data.generate.transport import Wire, prepared, proxy_for
 
 QUOTA = {
     "insufficient_quota",
@@ -71,10 +71,14 @@ class Client:
 
     async def __aenter__(self) -> Self:
         url, query = self.teacher.address()
-        trust = ssl.create_default_context()
+        trust, proxy = ssl.create_default_context(), proxy_for(httpx2.URL(url))
         # A server that sends requests elsewhere would get to see the key there.
         http = openai.DefaultAsyncHttpxClient(
-            verify=trust, follow_redirects=False, timeout=self.teacher.timeout
+            verify=trust,
+            proxy=proxy,
+            trust_env=False,
+            follow_redirects=False,
+            timeout=self.teacher.timeout,
         )
         self.api = openai.AsyncOpenAI(
             api_key=self.teacher.key_value(),
@@ -85,7 +89,7 @@ class Client:
             timeout=self.teacher.timeout,
         )
         like = await prepared(self.api, "/chat/completions")
-        self.wire = Wire(like, self.teacher.timeout, trust)
+        self.wire = Wire(like, self.teacher.timeout, trust, proxy)
         return self
 
     async def __aexit__(

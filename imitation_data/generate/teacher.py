@@ -132,7 +132,7 @@ class Teacher:
         """The key itself.
 
         Raises:
-            TeacherError: the environment variable is not set.
+            TeacherError: the environment variable is not set, or holds what no key can be.
         """
         if not self.key:
             return "none"  # the client wants one; servers without keys do not look at it
@@ -141,6 +141,11 @@ class Teacher:
             raise TeacherError(
                 f"the environment variable {self.key} is not set; it should hold the key for "
                 f"{self.where}. For an endpoint without keys say `key: ''` in the source's teacher"
+            )
+        if not (value.isascii() and value.isprintable()):
+            raise TeacherError(
+                f"the environment variable {self.key} holds no key: there is a line break or a "
+                "character in it that is not ASCII"
             )
         return value
 

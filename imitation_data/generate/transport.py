@@ -17,6 +17,8 @@ import httpx2
 import openai
 from yarl import URL
 
+from imitation_data.errors import TeacherError
+
 IDLE = 4.0  # seconds a connection is kept; many servers close theirs after five
 REACH = 0.9  # of the time for a try, to reach the endpoint: who did not was not charged
 LONGEST_HEADER = 1 << 16
@@ -60,9 +62,12 @@ class Wire:
         like: the request that all are like.
         timeout: seconds that one may take.
         trust: whose certificates are good.
+        proxy: through which, if any.
     """
 
-    def __init__(self, like: httpx2.Request, timeout: float, trust: ssl.SSLContext) -> None:
+    def __init__(
+        self, like: httpx2.Request, timeout: float, trust: ssl.SSLContext, proxy: str | None
+    ) -> None:
         plain = like.url.copy_with(username=None, password=None)  # they went into a header
         self.url = URL(str(plain), encoded=True)
         kept = {name: value for name, value in like.headers.items() if name not in ITS_OWN}
@@ -76,7 +81,7 @@ class Wire:
             headers=kept,
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=timeout, connect=timeout * REACH),
-            proxy=proxy_for(plain),
+            proxy=proxy,
             max_line_size=LONGEST_HEADER,
             max_field_size=LONGEST_HEADER,
         )
@@ -98,13 +103,23 @@ class Wire:
 
 
 def proxy_for(url: httpx2.URL) -> str | None:
-    """The proxy that the environment (or the system) names for an address, if there is one."""
+    """The proxy that the environment (or the system) names for an address, if there is one.
+
+    Raises:
+        TeacherError: it does not speak HTTP.
+    """
     found = getproxies()
     proxy = found.get(url.scheme) or found.get("all")
     beside = found.get("no", "").split(",")
     if not proxy or proxy_bypass(url.netloc.decode("ascii")) or _within(url.host, beside):
         return None
-    return proxy if "://" in proxy else f"http://{proxy}"
+    scheme, found_one, _ = proxy.partition("://")
+    if found_one and scheme.lower() not in {"http", "https"}:
+        raise TeacherError(
+            f"the environment names a proxy of the kind {scheme!r} for {url.host}; name one that "
+            f"speaks HTTP in {url.scheme.upper()}_PROXY, or list the host in NO_PROXY"
+        )
+    return proxy if found_one else f"http://{proxy}"
 
 
 def _within(host: str, networks: list[str]) -> bool:
@@ -130,5 +145,5 @@ def _told_as_the_client_does() -> Iterator[None]:
         aiohttp.NonHttpUrlClientError,
     ) as error:
         raise httpx2.ConnectError(str(error)) from error
-    except (aiohttp.ClientError, OSError) as error:
+    except (aiohttp.ClientError, OSError, ValueError) as error:
         raise httpx2.ReadError(str(error) or type(error).__name__) from error

@@ -258,6 +258,21 @@ def test_a_proxy_for_https_sees_no_key(monkeypatch):
     assert fields(head)["proxy-authorization"] == "Basic " + base64.b64encode(b"me:secret").decode()
 
 
+def test_what_cannot_be_sent_is_told(monkeypatch):
+    """A proxy that does not speak HTTP, unless another is named; what is no key."""
+    monkeypatch.setenv("all_proxy", "socks5://127.0.0.1:9")
+    with pytest.raises(TeacherError, match="socks5"):
+        ask("http://teacher.invalid/v1")
+    with Listener() as proxy:
+        monkeypatch.setenv("http_proxy", f"127.0.0.1:{proxy.port}")
+        assert ask("http://teacher.invalid/v1").text == "héllo"
+
+    for key in ("sk-one\nX-Other: two", "schlüssel"):
+        monkeypatch.setenv("OPENAI_API_KEY", key)
+        with pytest.raises(TeacherError, match="holds no key"):
+            ask("http://127.0.0.1:9/v1")
+
+
 NO_PROXY = [
     "",
     "*",
