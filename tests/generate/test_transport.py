@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingTCPServer
@@ -312,8 +313,24 @@ def certificate(tmp_path) -> Path:
     return tmp_path / "cert.pem"
 
 
+def pipe(source: socket.socket, to: socket.socket) -> None:
+    with suppress(OSError):
+        while got := source.recv(65536):
+            to.sendall(got)
+        to.shutdown(socket.SHUT_WR)
+
+
 def test_certificates_are_checked(certificate, monkeypatch):
-    """One nobody vouches for is refused, unpaid; with SSL_CERT_FILE it is good."""
+    """One nobody vouches for is refused, unpaid; with SSL_CERT_FILE it is good, also by proxy."""
+
+    def tunnel(near: socket.socket) -> None:
+        near.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
+        with socket.create_connection(("127.0.0.1", listener.port)) as far:
+            back = Thread(target=pipe, args=(far, near))
+            back.start()
+            pipe(near, far)
+            back.join()
+
     trust = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trust.load_cert_chain(certificate, certificate.with_name("key.pem"))
     with Listener(trust=trust) as listener:
@@ -321,3 +338,7 @@ def test_certificates_are_checked(certificate, monkeypatch):
         assert failure(url) == (False, False, False)
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         assert ask(url).text == "héllo"
+        with Listener(tunnel) as proxy:
+            monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
+            assert ask(url).text == "héllo"
+            assert proxy.heard[0].startswith(b"CONNECT 127.0.0.1:")
