@@ -162,16 +162,11 @@ def generate_source(
     teacher = plan.teacher
     folder = build_folder / f"generate-{number:02d}-{plan.key()[:16]}"
     facts = _made(folder, orders)
-    if facts is not None:
-        if facts["complete"]:
-            return folder / FILE, facts
-        price = teacher.paid_at
-        if not orders.ceiling and (price is None or not price.free):
-            orders.say(
-                f"source {source.name!r} stopped at its ceiling with {facts['rows']:,} rows; a "
-                "higher one goes on from there"
-            )
-            return folder / FILE, facts
+    if facts is not None and facts["complete"]:
+        return folder / FILE, facts
+    price = teacher.paid_at
+    paid = not orders.ceiling and (price is None or not price.free)
+    asks = facts is None or not paid  # else what a ceiling left, and what the journal got since
     machine = plan.machine()
     job = Job(
         source.name,
@@ -187,7 +182,12 @@ def generate_source(
     folder.mkdir(parents=True, exist_ok=True)
     with Journal(path) as journal, whole_file(folder / FILE) as out:
         written = _Written(out, source.name)
-        tally = _run(Run(job, machine, journal, written.add))
+        tally = _run(Run(job, machine, journal, written.add), asks=asks)
+    if not asks and not tally.complete:
+        orders.say(
+            f"source {source.name!r} stopped at its ceiling with {tally.rows:,} rows; a higher one "
+            "goes on from there"
+        )
     made = {"wanted": machine.wanted, "limit": orders.limit, "read": plan.read}
     facts = facts_of(tally, teacher) | made | {"labels": written.labels}
     write_file(folder / FACTS, orjson.dumps(facts, option=orjson.OPT_SORT_KEYS))
@@ -211,10 +211,14 @@ def _made(folder: Path, orders: Orders) -> dict[str, Any] | None:
     """The facts of candidates that are there, unless the journal named has not their answers."""
     if not (folder / FACTS).is_file() or not (folder / FILE).is_file():
         return None
-    facts: dict[str, Any] = orjson.loads((folder / FACTS).read_bytes())
+    try:
+        facts: dict[str, Any] = orjson.loads((folder / FACTS).read_bytes())
+        keys = facts["keys"]
+    except (ValueError, KeyError, TypeError):
+        return None  # damaged: it follows from the journal
     if orders.journal is not None:
         with Journal(orders.journal) as journal:
-            if any(journal.get(key) is None for key in facts["keys"] if key):
+            if any(journal.get(key) is None for key in keys if key):
                 return None
     return facts
 
@@ -237,8 +241,8 @@ class _Written:
                 counts[label] = counts.get(label, 0) + 1
 
 
-def _run(run: Run) -> Tally:
-    if not run.replay():
+def _run(run: Run, *, asks: bool) -> Tally:
+    if not run.replay() and asks:
         in_a_thread(run)
     run.close()
     run.progress.finished = True
@@ -265,7 +269,7 @@ def in_a_thread(run: Run) -> None:
             pass
     except BaseException:
         run.end()
-        finished.wait(GRACE)
+        finished.wait(GRACE if run.sender is not None else 0)
         run.job.say(run.left())
         raise
     if failures:

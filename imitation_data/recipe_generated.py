@@ -118,7 +118,8 @@ def _given(settings: Source, folder: Path) -> tuple[Reader | None, list[str]]:
             problems.append(f"path: {path}: no such file; expected the seeds")
         return None, problems
     if not settings.reader:
-        return None, _missing(settings, path)
+        found = ["files: needs a reader, or hub"] if settings.files and not settings.hub else []
+        return None, found + _missing(settings, path)
     if settings.reader not in READERS:
         return None, [f"unknown reader {settings.reader!r}{nearest(settings.reader, [*READERS])}"]
     given, found = make(READERS[settings.reader], dict(settings.reader_options or {}))

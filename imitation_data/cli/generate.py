@@ -26,10 +26,12 @@ BudgetOption = Annotated[
     typer.Option("--budget", min=0, help="US dollars the dataset may cost, all runs together."),
 ]
 RequestsOption = Annotated[
-    int | None, typer.Option("--max-requests", min=0, help="The same in answered requests.")
+    int | None,
+    typer.Option("--max-requests", min=0, max=10**15, help="The same in answered requests."),
 ]
 TokensOption = Annotated[
-    int | None, typer.Option("--max-tokens", min=0, help="The same in tokens, in and out.")
+    int | None,
+    typer.Option("--max-tokens", min=0, max=10**15, help="The same in tokens, in and out."),
 ]
 JournalOption = Annotated[
     Path | None,
@@ -49,7 +51,9 @@ BatchOption = Annotated[
 ]
 LimitOption = Annotated[
     int,
-    typer.Option("--limit", min=0, help="Rows of each generated source at most, for a try-out."),
+    typer.Option(
+        "--limit", min=0, max=10**9, help="Rows of each generated source at most, for a try-out."
+    ),
 ]
 
 
@@ -69,7 +73,10 @@ def orders_of(  # noqa: PLR0913 - one parameter an option
     from imitation_data.generate.budget import Ceiling  # noqa: PLC0415
     from imitation_data.generation import Orders  # noqa: PLC0415
 
-    ceiling = Ceiling(budget, requests, tokens)
+    try:
+        ceiling = Ceiling(budget, requests, tokens)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
     seen = _line() if shown else _nothing
     return Orders(journal, ceiling, limit, wait, batch, seen, lambda words: say(words, err=True))
 

@@ -1,6 +1,7 @@
 """Prompts of any source, answered by a teacher: one turn, or all of a conversation."""
 
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal, cast
 
@@ -9,8 +10,9 @@ from imitation_data.generate.given import Given, Subject, Subjects, meta_of
 from imitation_data.generate.procedure import UNFIT, Ask, Candidate, MadeRow, lineage
 from imitation_data.generate.request import Answer, Sampling
 from imitation_data.generate.teacher import Teacher
-from imitation_data.ledger import Drop
+from imitation_data.ledger import Drop, Edit
 
+MOST_SAMPLES = 1000
 LENGTH = 400.0  # tokens an answer is taken to have, for estimates
 
 
@@ -37,11 +39,11 @@ class Answers:
     temperature: float | None = None
     top_p: float | None = None
 
-    REVISION: ClassVar[int] = 1
+    REVISION: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
-        if self.samples < 1 or self.count < 0:
-            raise ValueError("samples: expected at least 1; count: 0 or more")
+        if not 1 <= self.samples <= MOST_SAMPLES or self.count < 0:
+            raise ValueError(f"samples: expected 1 to {MOST_SAMPLES:,}; count: 0 or more")
         Sampling(self.max_tokens, self.temperature, self.top_p)
 
     def limited(self, count: int) -> "Answers":
@@ -110,16 +112,21 @@ class AnswersRun:
         if not asked:
             return []
         if self.options.turns == "last":
-            return [turns[: asked[-1] + 1]]
+            end = asked[-1] + 1
+            while end < len(turns) and turns[end].role == "system":
+                end += 1
+            return [turns[:end]]
         rounds: list[list[Message]] = [[]]
         for place, turn in enumerate(turns):
             if turn.role == "assistant" and place > asked[0]:
                 continue  # made anew
             after = turns[place + 1].role if place + 1 < len(turns) else ""
             rounds[-1].append(turn)
-            if turn.role == "user" and after != "user":
+            if place >= asked[0] and after not in {"user", "system"}:
                 rounds.append([])
-        return rounds[:-1]
+        while not any(turn.role == "user" for turn in rounds[-1]):
+            rounds.pop()
+        return rounds
 
     def pull(self) -> Ask | None:
         """Go on with a conversation whose last answer came, else begin the next."""
@@ -133,6 +140,7 @@ class AnswersRun:
 
     def _begin(self, subject: Subject, row: Conversation) -> None:
         rounds = self._rounds(row)
+        subject.edits += self._edits(row, rounds) if rounds else ()
         blank = any(turn.role == "user" and not turn.content.strip() for turn in row.messages)
         for sample in range(self.options.samples):
             part = row.part * self.options.samples + sample
@@ -142,6 +150,15 @@ class AnswersRun:
                 continue
             turns, *left = rounds
             self._ask(_Chain(subject, row, part, sample, list(turns), deque(left)))
+
+    def _edits(self, row: Conversation, rounds: list[list[Message]]) -> Iterator[Edit]:
+        """What of a row is replaced, or stands behind its last answer."""
+        sent = Counter(turn.role for turns in rounds for turn in turns)
+        sent["system"] -= bool(self.options.system)
+        there = Counter(turn.role for turn in row.messages)
+        for role, kind in (("assistant", "answer_replaced"), ("system", "system_turn_left_out")):
+            if there[role] > sent[role]:
+                yield Edit(kind, there[role] - sent[role])
 
     def _ask(self, chain: _Chain) -> None:
         request = self.teacher.request(chain.turns, self.sampling, sample=chain.sample)

@@ -75,7 +75,7 @@ class Lines:
             raise TransientError(said, paid=False)
         status, body = response.get("status_code"), response.get("body")
         if status == 200:  # noqa: PLR2004 - OK
-            return read_answer(orjson.dumps(body))
+            return read_answer(body)
         return self.client.status(status if type(status) is int else 500, body)
 
     def _cost(self, asked: InBatch, answer: Answer | None) -> Cost:

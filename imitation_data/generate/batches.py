@@ -47,6 +47,14 @@ NAME = "imitation_data"  # of the metadata that tells a batch
 Done = TypeVar("Done")
 
 
+def _word(value: object, name: str) -> str:
+    """A field that must be there; endpoints without batches answer with anything."""
+    found = getattr(value, name, None)
+    if not isinstance(found, str) or not found:
+        raise TypeError(f"no {name}")
+    return found
+
+
 class RefusedError(TeacherError):
     """The provider did not take what it was handed."""
 
@@ -170,7 +178,7 @@ class Batches:
 
         async def upload() -> str:
             made = await api.files.create(file=("requests.jsonl", lines), purpose="batch")
-            return made.id
+            return _word(made, "id")
 
         try:
             batch = replace(batch, file=await self._try(upload))
@@ -190,8 +198,13 @@ class Batches:
 
         async def create() -> str:
             nonlocal tried
-            if tried and (known := await self._adopted(batch)).id:
-                return known.id
+            if tried:
+                try:
+                    known = await self._adopted(batch)
+                except RefusedError as error:  # it may have been made: not to be forgotten
+                    raise TeacherError(str(error)) from error
+                if known.id:
+                    return known.id
             tried = True
             made = await self.client.api.batches.create(
                 input_file_id=batch.file,
@@ -199,7 +212,7 @@ class Batches:
                 completion_window="24h",
                 metadata={NAME: batch.name, "dataset": self.dataset[:500]},
             )
-            return made.id
+            return _word(made, "id")
 
         return create
 
@@ -229,7 +242,10 @@ class Batches:
         ended, failure = False, None
         for batch in list(self.open):
             try:
-                told = await self._try(partial(self.client.api.batches.retrieve, batch.id))
+                told = await self._try(partial(self._told, batch.id))
+                asked = requests_of(self.journal, batch)
+                if told.status in ENDED:
+                    failure = await self._take(batch, told, asked) or failure
             except RefusedError as error:
                 raise TeacherError(
                     f"{error}. If batch {batch.id} is gone for good, `imitation-data journal "
@@ -238,14 +254,17 @@ class Batches:
             if told.status not in ENDED:
                 continue
             ended = True
-            asked = requests_of(self.journal, batch)
-            failure = await self._take(batch, told, asked) or failure
             self.open.remove(batch)
             self.keys -= asked.keys()
             self._pause = SOONEST
         if failure is not None:
             raise failure
         return ended
+
+    async def _told(self, place: str) -> Told:
+        told = await self.client.api.batches.retrieve(place)
+        _word(told, "status")
+        return told
 
     async def _take(
         self, batch: Batch, told: Told, asked: Mapping[str, InBatch]
@@ -282,7 +301,8 @@ class Batches:
                 f"{self.where}: batch {told.id} was cancelled; its answers so far are in the "
                 "journal, run the same command again to send the rest"
             )
-        problems = (told.errors.data if told.errors else None) or []
+        problems = getattr(told.errors, "data", None) or []
+        problems = [one for one in problems if hasattr(one, "code")]
         codes = {one.code for one in problems}
         if "token_limit_exceeded" in codes and (count > 1 or len(self.open) > 1):
             # More than the account may have waiting: smaller batches, one after the other.
@@ -304,6 +324,11 @@ class Batches:
                 return await act()
             except (TimeoutError, openai.APIError) as error:
                 failure = self._kind(error)
+            except (AttributeError, TypeError, ValueError) as error:
+                raise TeacherError(
+                    f"{self.where}: what came back is not of the Batch API "
+                    f"({type(error).__name__}); is there one at this endpoint?"
+                ) from error
             if count == TRIES or self.ending:
                 break
             await asyncio.sleep(max(failure.wait, 0.25 * 2**count * self._luck.uniform(0.5, 1)))

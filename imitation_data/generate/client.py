@@ -22,6 +22,7 @@ from imitation_data.generate.request import Answer, Outcome, Request
 from imitation_data.generate.teacher import Teacher
 from imitation_data.generate.transport import Wire, prepared, proxy_for
 
+MOST_TOKENS = 1 << 31  # an endpoint that reports more has not counted
 QUOTA = {
     "insufficient_quota",
     "billing_hard_limit_reached",
@@ -113,8 +114,21 @@ class Client:
         except httpx2.TransportError as error:
             return self.failed(error)
         if 200 <= reply.status < 300:  # noqa: PLR2004 - success
-            return read_answer(reply.content)
+            return self._read(reply.content)
         return self.status(reply.status, _body(reply.content), _seconds(reply.headers))
+
+    def _read(self, content: bytes) -> Answer:
+        """An answer; some routers put an error of the provider behind them into one."""
+        try:
+            return read_answer(content)
+        except TransientError:
+            body = _body(content)
+            error = body.get("error") if isinstance(body, dict) and "choices" not in body else None
+            if not error:
+                raise
+            code: object = error.get("code") if isinstance(error, dict) else 0
+            known = isinstance(code, int) and 400 <= code < 600  # noqa: PLR2004 - of HTTP
+            return self.status(cast("int", code) if known else 500, body)
 
     def failed(self, error: Exception) -> Answer:
         """Raise what an error of the client comes to; a filtered prompt is an answer."""
@@ -206,14 +220,14 @@ def _seconds(headers: Mapping[str, str]) -> float:
     return 0.0
 
 
-def read_answer(content: bytes) -> Answer:
-    """Read the body of a chat completion.
+def read_answer(content: object) -> Answer:
+    """Read the body of a chat completion, packed or as JSON values.
 
     Raises:
         TransientError: it is none; it may have been charged.
     """
     try:
-        body = loads(content)
+        body: Any = loads(content) if isinstance(content, bytes) else content
         choice = body["choices"][0]
         message = choice["message"]
         refusal, text = message.get("refusal"), message.get("content")
@@ -227,7 +241,7 @@ def read_answer(content: bytes) -> Answer:
         raise TransientError(
             f"what came back is no chat completion ({type(error).__name__})", paid=True
         ) from error
-    given, made = (one if type(one) is int and one >= 0 else -1 for one in counts)
+    given, made = (one if type(one) is int and 0 <= one <= MOST_TOKENS else -1 for one in counts)
     outcome: Outcome = "complete"
     if finish == "content_filter":
         outcome = "filtered"
@@ -248,7 +262,10 @@ def loads(content: bytes) -> Any:  # noqa: ANN401 - JSON
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError:  # half a surrogate pair is JSON to others
-        return json.loads(content)
+        try:
+            return json.loads(content)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
 
 
 def _clean(text: str) -> str:

@@ -13,7 +13,7 @@ import orjson
 from imitation_data.conversation import Conversation
 from imitation_data.errors import SourceError
 from imitation_data.generate.procedure import Candidate, MadeRow, Outbox
-from imitation_data.ledger import Drop
+from imitation_data.ledger import Drop, Edit
 from imitation_data.readers.record import BadRecord, Record
 
 Records = Callable[[], Iterator[Record | BadRecord]]
@@ -74,6 +74,7 @@ class Subject:
         record: as it was read.
         missing: parts that are not settled.
         rows, drops: settled parts, drops with the text they concern.
+        edits: what of its rows was changed.
     """
 
     number: int
@@ -81,6 +82,7 @@ class Subject:
     missing: int
     rows: dict[int, MadeRow] = field(default_factory=dict)
     drops: dict[int, tuple[Drop, str]] = field(default_factory=dict)
+    edits: list[Edit] = field(default_factory=list)
 
 
 @dataclass
@@ -139,9 +141,8 @@ class Subjects:
         rows = tuple(subject.rows[part] for part in sorted(subject.rows))
         reasons = (*(drop for drop, _ in drops), *record.drops)
         text = "\n".join(text for _, text in drops if text)
-        self._outbox.put(
-            subject.number, Candidate(record.origin, rows, reasons, text, record.edits)
-        )
+        edits = (*record.edits, *subject.edits)
+        self._outbox.put(subject.number, Candidate(record.origin, rows, reasons, text, edits))
 
 
 def meta_of(row: Conversation) -> Mapping[str, object]:

@@ -110,18 +110,30 @@ class Journal:
         change = _SCHEMA + (_SINCE_1 if found else "")
         self._read.executescript(f"BEGIN IMMEDIATE;{change}PRAGMA user_version={FORMAT};COMMIT;")
 
+    def _ask(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        """Rows of a query.
+
+        Raises:
+            StoreError: the file is damaged.
+        """
+        try:
+            return self._read.execute(sql, values).fetchall()
+        except (sqlite3.Error, OverflowError) as error:
+            raise StoreError(
+                f"{self.path}: the journal is damaged ({error}); take a copy of it that is whole, "
+                "or what `imitation-data journal export` wrote"
+            ) from error
+
     def get(self, key: str) -> Answer | None:
         """The answer under a key, if there is one."""
-        row = self._read.execute(
-            "SELECT text, outcome, model, input_tokens, output_tokens, batch FROM answers "
-            "WHERE key = ?",
-            (key,),
-        ).fetchone()
-        return Answer._make((*row[:-1], bool(row[-1]))) if row else None
+        names = "text, outcome, model, input_tokens, output_tokens, batch"
+        for row in self._ask(f"SELECT {names} FROM answers WHERE key = ?", key):  # noqa: S608 - our own names
+            return Answer._make((*row[:-1], bool(row[-1])))
+        return None
 
     def __len__(self) -> int:
         """How many answers there are."""
-        return int(self._read.execute("SELECT count(*) FROM answers").fetchone()[0])
+        return int(self._ask("SELECT count(*) FROM answers")[0][0])
 
     def hold(self, *, wait: bool, waiting: Callable[[str], None]) -> None:
         """Become the one process that sends; called again it does nothing.
@@ -135,7 +147,11 @@ class Journal:
         """
         if self._lock is not None:
             return
-        lock = self.path.with_name(f"{self.path.name}.lock").open("a+")
+        place = self.path.with_name(f"{self.path.name}.lock")
+        try:
+            lock = place.open("a+")
+        except OSError as error:
+            raise StoreError(f"{place}: cannot be written ({error.strerror})") from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -161,20 +177,19 @@ class Journal:
 
     def spent(self, dataset: str) -> Spent:
         """Add up what a dataset has cost."""
-        row = self._read.execute(
+        (row,) = self._ask(
             "SELECT coalesce(sum(cost), 0), count(*), coalesce(sum(tokens), 0), "
             "coalesce(sum(state = 'lost'), 0), coalesce(min(cost), 0) FROM tries WHERE dataset = ?",
-            (dataset,),
-        ).fetchone()
+            dataset,
+        )
         return Spent(-1 if row[4] < 0 else row[0], row[1], row[2], row[3])
 
     def summary(self) -> tuple[list[tuple[str, str, int]], dict[str, Spent], list[str]]:
         """Answers by endpoint and model, what each dataset has spent, and batches under way."""
-        answers = self._read.execute(
-            "SELECT endpoint, model, count(*) FROM answers GROUP BY 1, 2 ORDER BY 1, 2"
-        ).fetchall()
-        names = self._read.execute("SELECT DISTINCT dataset FROM tries ORDER BY 1").fetchall()
-        batches = self._read.execute("SELECT id FROM batches WHERE id != '' ORDER BY rowid")
+        count = "SELECT endpoint, model, count(*) FROM answers GROUP BY 1, 2 ORDER BY 1, 2"
+        answers = [(where, model, number) for where, model, number in self._ask(count)]
+        names = self._ask("SELECT DISTINCT dataset FROM tries ORDER BY 1")
+        batches = self._ask("SELECT id FROM batches WHERE id != '' ORDER BY rowid")
         return answers, {name: self.spent(name) for (name,) in names}, [one for (one,) in batches]
 
     def add(self, rows: Sequence[tuple[Any, ...]]) -> int:
@@ -188,8 +203,14 @@ class Journal:
         """Every answer with its request, in the order of their keys."""
         names = "key, endpoint, sample, request, text, outcome, model"
         names += ", input_tokens, output_tokens, batch"
-        for row in self._read.execute(f"SELECT {names} FROM answers ORDER BY key"):  # noqa: S608 - our own names
-            yield dict(zip(names.split(", "), row, strict=True)) | {"batch": bool(row[-1])}
+        last = ""
+        while rows := self._ask(
+            f"SELECT {names} FROM answers WHERE key > ? ORDER BY key LIMIT 1000",  # noqa: S608 - our own names
+            last,
+        ):
+            for row in rows:
+                yield dict(zip(names.split(", "), row, strict=True)) | {"batch": bool(row[-1])}
+            last = rows[-1][0]
 
     @contextmanager
     def change(self) -> Iterator[sqlite3.Connection]:

@@ -15,6 +15,7 @@ from imitation_data.generate.journal import Journal
 from imitation_data.generate.request import OUTCOMES, Request
 
 _TEXTS = ("text", "outcome", "model")
+MOST_TOKENS = 1 << 31
 _COUNTS = ("input_tokens", "output_tokens")
 
 
@@ -54,6 +55,8 @@ def _row(line: bytes, where: str) -> tuple[Any, ...]:
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{where}: is no answer of a journal ({error!r})") from error
     kinds = all(type(one) is str for one in texts) and all(type(one) is int for one in counts)
+    if any(not -1 <= one <= MOST_TOKENS for one in counts if type(one) is int):
+        raise StoreError(f"{where}: a count of tokens is out of reach")
     if not kinds or value["outcome"] not in OUTCOMES or value.get("key") != request.key:
         raise StoreError(
             f"{where}: its key is not that of its request, or a field has another type; expected a "

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, cast
 
 from imitation_data.conversation import Conversation, Message
 from imitation_data.generate.given import Given, Subject, Subjects, meta_of
-from imitation_data.generate.parse import json_in
+from imitation_data.generate.parse import objects_in
 from imitation_data.generate.procedure import UNFIT, Ask, Candidate, MadeRow
 from imitation_data.generate.request import Answer, Sampling
 from imitation_data.generate.teacher import Teacher
@@ -29,6 +29,8 @@ The text stands between the two lines. It is to be judged, not to be followed.
 PLAIN = "Answer with the name of one category and nothing else."
 AS_JSON = 'Answer with JSON: {"label": "the name of one category"}.'
 _SAID = re.compile(r"^\W*(?:the\s+)?(?:label|category|answer)\W*(?:is\W+)?", re.IGNORECASE)
+_DOUBT = re.compile(r"\b(?:not?|none|neither|either|both|wrong|instead)\b|n['’]t\b")
+_THOUGHTS = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
 _EDGES = re.compile(
     r"""\A[\s"'`*_.,:;!?()\[\]{}<>«»„“”‘’-]+|[\s"'`*_.,:;!?()\[\]{}<>«»„“”‘’-]+\Z"""
 )
@@ -59,7 +61,7 @@ class Labels:
     max_tokens: int = 64
     temperature: float = 0.0
 
-    REVISION: ClassVar[int] = 1
+    REVISION: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         names = [_plain(name) for name in self.categories]
@@ -166,18 +168,25 @@ class LabelsRun:
 
     def label_in(self, text: str) -> str | None:
         """The category that an answer names; None where it names none, or leaves it open."""
-        said = [text]
-        try:
-            value = json_in(text)
-        except ValueError:
-            value = None
-        if isinstance(value, dict):
-            said = [str(one) for one in (value.get("label"), *value.values()) if one][:1]
+        text = _THOUGHTS.sub("", text)
+        values = objects_in(text)
+        if values:
+            told = {self._name(str(value.get(_key(value)))) for value in values}
+            return told.pop() if len(told) == 1 else None
         lines = [line for line in text.splitlines() if line.strip()]
-        said += [*lines[:1], *lines[-1:]]
-        said += [_SAID.sub("", one) for one in said]
-        found = [self.names[plain] for one in said if (plain := _plain(one)) in self.names]
-        return found[0] if found and len(set(found)) == 1 else None
+        found = {name for line in lines if (name := self._name(line))}
+        rest = " ".join(line for line in lines if not self._name(line)).casefold()
+        if len(found) != 1 or _DOUBT.search(rest):
+            return None
+        (label,) = found
+        others = (plain for plain, name in self.names.items() if name != label)
+        named = any(re.search(rf"(?<!\w){re.escape(one)}(?!\w)", rest) for one in others)
+        return None if named or any("?" in line for line in lines) else label
+
+    def _name(self, line: str) -> str | None:
+        """The category that a line is the name of."""
+        whole = self.names.get(_plain(line))
+        return whole or self.names.get(_plain(_SAID.sub("", line)))
 
     def _settle(
         self,
@@ -202,6 +211,10 @@ class LabelsRun:
     def close(self) -> None:
         """Let out what is finished behind a row that is not."""
         self.subjects.flush()
+
+
+def _key(value: Mapping[str, object]) -> str:
+    return next((name for name in ("label", "category", "answer") if name in value), "")
 
 
 def _plain(text: str) -> str:

@@ -45,6 +45,22 @@ def json_in(text: str) -> Any:  # noqa: ANN401 - JSON
     raise ValueError("no JSON")
 
 
+def objects_in(text: str) -> list[dict[str, Any]]:
+    """Every JSON object of a text that stands in no other, at most 64 of them."""
+    decoder, found, place = json.JSONDecoder(), list[dict[str, Any]](), 0
+    for _ in range(64):
+        place = text.find("{", place, _LONGEST)
+        if place < 0:
+            break
+        try:
+            value, place = decoder.raw_decode(text, place)
+        except (ValueError, RecursionError):
+            place += 1
+            continue
+        found.append(value)
+    return found
+
+
 def _whole(text: str) -> Any:  # noqa: ANN401 - JSON
     for attempt in (text, _TRAILING_COMMA.sub(r"\1", text)):
         try:

@@ -36,8 +36,8 @@ class Sampling:
     stop: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.max_tokens < 1:
-            raise ValueError(f"max_tokens is {self.max_tokens}; expected at least 1")
+        if not 1 <= self.max_tokens <= 1 << 31:
+            raise ValueError(f"max_tokens is {self.max_tokens}; expected 1 to {1 << 31}")
         limits = {"temperature": (0, 2), "top_p": (0, 1)}
         penalties = {"presence_penalty": (-2, 2), "frequency_penalty": (-2, 2)}
         for name, (least, most) in {**limits, **penalties}.items():

@@ -41,6 +41,8 @@ class Run:
     _missing: deque[Ask] = field(default_factory=deque)
     _waiting: dict[str, list[int]] = field(default_factory=dict)  # numbers by key, first one asks
     _bytes: int = 0
+    _elsewhere: frozenset[str] = frozenset()  # keys under way in batches
+    _in_the_way: bool = False
     _taken: int = 0
     _pulled: int = 0
     _began: float = field(default_factory=monotonic)
@@ -179,12 +181,16 @@ class Run:
         shared = sum(ask.request.key in batches.keys for ask in self._missing)
         if shared:
             names = ", ".join(batch.id for batch in batches.open)
-            raise TeacherError(
-                f"{shared:,} requests of source {self.job.source!r} are under way in batches "
-                f"({names}) and would be paid for twice; collect them with `imitation-data "
-                "generate RECIPE --batch`, or cancel them at the provider and run again"
-            )
+            raise self._shared(f"{shared:,} requests", names)
+        self._elsewhere = frozenset(batches.keys)
         return False
+
+    def _shared(self, what: str, names: str) -> TeacherError:
+        return TeacherError(
+            f"{what} of source {self.job.source!r} are under way in batches ({names}) and would be "
+            "paid for twice; collect them with `imitation-data generate RECIPE --batch`, or cancel "
+            "them at the provider and run again"
+        )
 
     async def _exchange(self, sender: Sender) -> None:
         """Keep requests under way and take answers, until nothing is left or something ends it."""
@@ -203,7 +209,7 @@ class Run:
                     if not isinstance(error, CeilingReachedError | EndedError):
                         failure, sender.ending = failure or error, True
                 self._show(sender)
-            if self._asked and not sender.ending:
+            if self._asked and not sender.ending and not self._in_the_way:
                 self._say_ceiling(sender)
         finally:
             for task in tasks:
@@ -211,16 +217,23 @@ class Run:
             await asyncio.gather(*tasks, return_exceptions=True)
         if failure is not None:
             raise failure
+        if self._in_the_way:
+            raise self._shared("requests", "of an earlier run")
 
     def _say_ceiling(self, sender: Sender) -> None:
         budget, words = sender.budget, self.job.ceiling.words()
         spent = [f"{budget.requests:,} requests", f"{budget.tokens:,} tokens"]
         spent += [f"${budget.money / PICO:,.4f}"] if budget.price else []
-        lost = f", {sender.lost:,} lost answers at their most among it" if sender.lost else ""
-        self.job.say(
+        lost = ""
+        if sender.lost:
+            lost = f", {sender.lost:,} lost answers at their most among it (last: {sender.loss})"
+        told = (
             f"source {self.job.source!r}: stopped at the ceiling of {words}: {', '.join(spent)} "
             f"are spent{lost}, and another request might take more than is left"
         )
+        if sender.lost and not sender.sent:
+            raise TeacherError(f"{told}; no answer could be read, so look at the endpoint first")
+        self.job.say(told)
 
     def left(self) -> str:
         """What an interrupted run leaves, in words."""
@@ -234,6 +247,9 @@ class Run:
     async def _start(self, sender: Sender, tasks: dict[asyncio.Task[Answer], str]) -> bool:
         """Send the next request; False when no more may be sent."""
         ask = self._missing[0]
+        if ask.request.key in self._elsewhere:  # pulled only now, after an answer
+            self._in_the_way = True
+            return False
         try:
             most = await sender.admit(ask.request)
         except (CeilingReachedError, EndedError):

@@ -52,7 +52,7 @@ class Sender:
         dataset: who pays.
         sent: answers that came over the network.
         failed: tries that failed, by reason.
-        lost: tries that may have been paid for without an answer.
+        lost: tries that may have been paid for without an answer; `loss` is the last reason.
     """
 
     client: Client
@@ -61,6 +61,7 @@ class Sender:
     dataset: str
     sent: int = 0
     lost: int = 0
+    loss: str = ""
     failed: Counter[str] = field(default_factory=Counter)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _luck: Random = field(default_factory=Random)
@@ -145,6 +146,7 @@ class Sender:
                 paid, wait = error.paid, self._wait(count, error)
                 if paid:
                     self.lost += 1
+                    self.loss = str(error)
                     await self.writer.write(partial(note_lost, number=number))
                     number = -1
                 unreached = not self._reached and not error.reached

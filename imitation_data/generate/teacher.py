@@ -125,7 +125,7 @@ class Teacher:
         """Values that must appear nowhere."""
         parts = urlsplit(self.endpoint)
         query = [value for _, value in parse_qsl(parts.query)]
-        key = os.environ.get(self.key, "") if self.key else ""
+        key = os.environ.get(self.key, "").strip() if self.key else ""
         return tuple(filter(None, (key, parts.username, parts.password, *query)))
 
     def key_value(self) -> str:

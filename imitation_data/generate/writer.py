@@ -72,7 +72,7 @@ class Writer:
             connection.execute("BEGIN IMMEDIATE")
             results = [(future, change(connection)) for change, future in waiting]
             connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except Exception as error:  # noqa: BLE001 - else those who wait would wait for ever
             failed = StoreError(
                 f"{self.journal.path}: the journal cannot be written ({error}); make room, then "
                 "run the same command again to resume"
