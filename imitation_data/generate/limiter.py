@@ -1,8 +1,8 @@
 """How many requests are under way at once: found out, not asked for.
 
-The limit grows fourfold a round until something is in the way, then by one a round, and shrinks by
-a factor on congestion (additive increase, multiplicative decrease: Chiu and Jain 1989, as in TCP).
-An endpoint says so with 429 or 503, by letting requests time out, or by taking longer the more it
+The limit grows fourfold a round until something is in the way, then by one a round (by a sixteenth
+of itself where that is more), and shrinks by a factor on congestion (additive increase,
+multiplicative decrease: Chiu and Jain 1989, as in TCP). An endpoint says so with 429 or 503, by letting requests time out, or by taking longer the more it
 is asked without answering more of them.
 """
 
@@ -10,12 +10,15 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 
 FIRST = 8.0  # requests at once
 MORE = 4.0  # factor from round to round at first
+STEP = 1 / 16  # of the limit, at least one, from round to round later
 LESS = 0.6  # factor on congestion
-TRIES = 20  # looked back upon
-CROWDED = 0.2  # share of them turned down from which that is congestion, and no accident
+TRIES = 40  # looked back upon at least
+LOOKED_BACK = 512  # and at most
+CROWDED = 0.25  # share of them turned down from which that is congestion, and no accident
 SLOWER = 2.0  # times the latency at its best, before throughput is looked at
 GAIN = 1.05  # what more requests at once must bring of throughput, where latency has grown
 
@@ -78,7 +81,7 @@ class Limiter:
     _throughput: float = 0.0
     _last_cut: float = -1.0
     _peak: int = 0
-    _crowded: deque[bool] = field(default_factory=lambda: deque(maxlen=TRIES))
+    _crowded: deque[bool] = field(default_factory=lambda: deque(maxlen=LOOKED_BACK))
     _waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
 
     async def enter(self, tokens: int) -> None:
@@ -118,7 +121,8 @@ class Limiter:
         now = self.clock()
         self._paused_until = max(self._paused_until, now + pause)
         self._crowded.append(True)
-        if sum(self._crowded) < CROWDED * TRIES:
+        back = max(TRIES, int(self.limit) // 2)  # more where more are under way
+        if sum(islice(reversed(self._crowded), back)) < CROWDED * back:
             return
         if now - self._last_cut >= max(pause, min(self._best, 1.0)):
             self._cut(LESS)
@@ -155,7 +159,8 @@ class Limiter:
                 self.limit = max(1.0, self.limit * 0.9)
             self._held = not self._held  # try again every other round
         elif full and self.limit < self.most:
-            self.limit = min(self.most, self.limit * MORE if self._searching else self.limit + 1)
+            more = self.limit * MORE if self._searching else self.limit + max(1, self.limit * STEP)
+            self.limit = min(self.most, more)
         self._throughput = throughput
 
     def _wake(self) -> None:
