@@ -2,8 +2,8 @@
 
 The limit grows fourfold a round until something is in the way, then by one a round (by a sixteenth
 of itself where that is more), and shrinks by a factor on congestion (additive increase,
-multiplicative decrease: Chiu and Jain 1989, as in TCP). An endpoint says so with 429 or 503, by letting requests time out, or by taking longer the more it
-is asked without answering more of them.
+multiplicative decrease: Chiu and Jain 1989, as in TCP). An endpoint says so with 429 or 503, by
+letting requests time out, or by taking longer the more it is asked without answering more of them.
 """
 
 import asyncio

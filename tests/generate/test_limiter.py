@@ -30,19 +30,21 @@ def rounds(one: Limiter, now: list[float], seconds: float, count: int) -> None:
     asyncio.run(work())
 
 
-def test_it_grows_fourfold_then_adds_one():
-    """Without congestion up to the most; after it, one more a round."""
+def test_it_grows_fourfold_then_by_little():
+    """Without congestion up to the most; after it, a sixteenth more a round."""
     one, now = limiter()
     rounds(one, now, 1.0, 1)
     assert one.limit == 32
     rounds(one, now, 1.0, 2)
     assert one.limit == 64
-    for _ in range(5):
+    for _ in range(9):
         one.congested()
+    assert one.limit == 64  # a quarter of the last forty is congestion, less is an accident
+    one.congested()
     assert one.limit == 64 * 0.6
     before = one.limit
     rounds(one, now, 1.0, 3)
-    assert before < one.limit <= before + 3
+    assert before < one.limit <= before * (17 / 16) ** 3
 
 
 def test_an_accident_is_not_congestion():
