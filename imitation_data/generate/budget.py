@@ -194,6 +194,11 @@ class Budget:
         made = answer.output_tokens if answer.output_tokens >= 0 else request.output_limit
         return self._cost(given, made)
 
+    def lost(self, request: Request, answer: Answer) -> Cost:
+        """What a lost answer came to at most, when another try of its request was answered."""
+        given = answer.input_tokens if answer.input_tokens >= 0 else request.input_limit
+        return self._cost(min(given, request.input_limit), request.output_limit)
+
     def _cost(self, given: int, made: int) -> Cost:
         money = self.price.cost(given, made) if self.price else 0
         return Cost(money, given + made)

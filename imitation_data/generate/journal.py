@@ -303,6 +303,11 @@ def note_lost(to: sqlite3.Connection, number: int) -> None:
     to.execute("UPDATE tries SET state = 'lost' WHERE id = ?", (number,))
 
 
+def note_cost(to: sqlite3.Connection, number: int, paid: tuple[int, int]) -> None:
+    """What a try came to is known better."""
+    to.execute("UPDATE tries SET cost = ?, tokens = ? WHERE id = ?", (*paid, number))
+
+
 def note_unpaid(to: sqlite3.Connection, number: int) -> None:
     """A try was turned down by the endpoint: it costs nothing."""
     to.execute("DELETE FROM tries WHERE id = ?", (number,))

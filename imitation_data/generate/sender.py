@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
+from sqlite3 import Connection
 from time import monotonic
 
 from imitation_data.errors import TeacherError
@@ -18,6 +19,7 @@ from imitation_data.generate.client import Client, TransientError
 from imitation_data.generate.journal import (
     Try,
     note_answer,
+    note_cost,
     note_lost,
     note_tries,
     note_unpaid,
@@ -39,6 +41,23 @@ class CeilingReachedError(Exception):
 
 class EndedError(Exception):
     """The run was told to end."""
+
+
+@dataclass
+class _Sending:
+    """A request on its way.
+
+    Attributes:
+        most: set aside for a try.
+        number: of the try under way; -1 before it is noted.
+        lost: numbers of tries that may have been paid for without an answer.
+    """
+
+    request: Request
+    most: Cost
+    sample: int
+    number: int = -1
+    lost: list[int] = field(default_factory=list)
 
 
 @dataclass
@@ -114,76 +133,84 @@ class Sender:
             EndedError: the run was told to end while the request waited for another try.
         """
         try:
-            return await self._send(request, most, sample)
+            return await self._send(_Sending(request, most, sample))
         finally:
             self.waiting -= 1
             self._changed.set()
 
-    async def _send(  # noqa: C901 - one try after the other
-        self, request: Request, most: Cost, sample: int
-    ) -> Answer:
-        tokens = request.input_limit // 4 + request.output_limit
-        number = -1
+    async def _send(self, one: "_Sending") -> Answer:  # noqa: C901 - one try after the other
+        tokens = one.request.input_limit // 4 + one.request.output_limit
         for count in range(1, TRIES + 1):
             await self.limiter.enter(tokens)
             if self.ending:
                 self.limiter.leave(None, tokens)
-                await self._unpaid(most, number)
+                await self._unpaid(one)
                 raise EndedError
-            unused, seconds, began = 0, None, monotonic()
+            unused, seconds = 0, None
             try:
-                if number < 0:
-                    number = await self._note(request, most, sample)
+                if one.number < 0:
+                    one.number = await self._note(one)
                 began = monotonic()
-                answer = await self.client.ask(request)
+                answer = await self.client.ask(one.request)
                 seconds = monotonic() - began
                 self._reached = True
                 if answer.input_tokens >= 0 and answer.output_tokens >= 0:
                     unused = tokens - answer.input_tokens - answer.output_tokens
-                return await self._keep(request, most, sample, number, answer)
+                return await self._keep(one, answer)
             except TransientError as error:
                 self._count(error)
                 paid, wait = error.paid, self._wait(count, error)
                 if paid:
-                    self.lost += 1
-                    self.loss = str(error)
-                    await self.writer.write(partial(note_lost, number=number))
-                    number = -1
+                    await self._lose(one, str(error))
                 unreached = not self._reached and not error.reached
                 if count == (UNREACHED if unreached else TRIES) or error.wait > TOO_LONG:
                     if not paid:
-                        await self._unpaid(most, number)
+                        await self._unpaid(one)
                     raise self._given_up(error, count) from error
                 if error.crowded:
                     self.limiter.congested(error.wait)
             except TeacherError:
-                await self._unpaid(most, number)
+                await self._unpaid(one)
                 raise
             finally:
                 self.limiter.leave(seconds, unused)
             if paid:  # without a place, or nobody could finish and give money back
-                await self._again(most)
-            await self._rest(wait, most, number)
+                await self._again(one.most)
+            await self._rest(wait, one)
         raise AssertionError("unreachable")
 
-    async def _note(self, request: Request, most: Cost, sample: int) -> int:
-        noted = Try(request, self.client.teacher.where, self.dataset, self._money(most), sample)
+    async def _note(self, one: "_Sending") -> int:
+        noted = self._try_of(one, self._money(one.most))
         numbers: list[int] = await self.writer.write(partial(note_tries, tries=[noted]))
         return numbers[0]
+
+    def _try_of(self, one: "_Sending", money: int) -> Try:
+        return Try(one.request, self.client.teacher.where, self.dataset, money, one.sample)
 
     def _money(self, cost: Cost) -> int:
         return cost.money if self.budget.price is not None else -1
 
-    async def _keep(
-        self, request: Request, most: Cost, sample: int, number: int, answer: Answer
-    ) -> Answer:
-        real = self.budget.real(request, answer)
-        noted = Try(request, self.client.teacher.where, self.dataset, 0, sample)
-        paid = (self._money(real), real.tokens)
-        await self.writer.write(
-            partial(note_answer, one=noted, number=number, answer=answer, paid=paid)
-        )
-        self.budget.settle(most, real)
+    async def _lose(self, one: "_Sending", reason: str) -> None:
+        """The answer may have been paid for; what another try costs is set aside by `_again`."""
+        self.lost += 1
+        self.loss = reason
+        await self.writer.write(partial(note_lost, number=one.number))
+        one.lost.append(one.number)
+        one.number = -1
+
+    async def _keep(self, one: "_Sending", answer: Answer) -> Answer:
+        real, lost = self.budget.real(one.request, answer), self.budget.lost(one.request, answer)
+
+        def note(to: Connection) -> None:
+            paid = (self._money(real), real.tokens)
+            note_answer(to, self._try_of(one, 0), one.number, answer, paid)
+            for number in one.lost:  # the same prompt: its tokens are known now
+                note_cost(to, number, (self._money(lost), lost.tokens))
+
+        await self.writer.write(note)
+        self.budget.settle(one.most, real)
+        for _ in one.lost:
+            self.budget.settle(one.most, lost)
         self._changed.set()
         self.sent += 1
         return answer
@@ -201,18 +228,18 @@ class Sender:
                 self.waiting += 1
         self.budget.take(most)
 
-    async def _unpaid(self, most: Cost, number: int) -> None:
+    async def _unpaid(self, one: "_Sending") -> None:
         """Give back what was set aside for a try that costs nothing."""
-        self.budget.settle(most, None)
-        if number >= 0:
-            await self.writer.write(partial(note_unpaid, number=number))
+        self.budget.settle(one.most, None)
+        if one.number >= 0:
+            await self.writer.write(partial(note_unpaid, number=one.number))
 
-    async def _rest(self, seconds: float, most: Cost, number: int) -> None:
+    async def _rest(self, seconds: float, one: "_Sending") -> None:
         until = monotonic() + seconds
         while (left := until - monotonic()) > 0 and not self.ending:  # noqa: ASYNC110
             await asyncio.sleep(min(left, 0.2))
         if self.ending:
-            await self._unpaid(most, number)
+            await self._unpaid(one)
             raise EndedError
 
     def _wait(self, count: int, error: TransientError) -> float:
