@@ -167,7 +167,7 @@ def charged() -> int:
 PARTS = {
     "client": (client, ["--latency", "0.05"]),
     "cards": (cards, ["--faults", "0.2"]),
-    "batch": (batch, []),
+    "batch": (batch, ["--batch-seconds", "0.1"]),
     "ceiling": (ceiling, []),
     "ceiling_with_faults": (ceiling, ["--faults", "0.2"]),
 }
