@@ -198,7 +198,10 @@ def _words(progress: "Progress") -> str:
     parts = [f"{progress.source}: {tally.rows:,}{wanted} accepted"]
     parts += [f"{count:,} {reason}" for reason, count in tally.drops.most_common(3)]
     rate = progress.sent / progress.seconds if progress.seconds else 0.0
-    parts.append(f"{rate:,.1f} requests/s, {progress.under_way} under way")
+    if progress.finished:
+        parts.append(f"{tally.requests:,} answers, {progress.from_journal:,} of them there before")
+    else:
+        parts.append(f"{rate:,.1f} requests/s, {progress.under_way} under way")
     if progress.usd is not None:
         expected = progress.expected_usd
         total = f", about ${expected:,.4f} expected in all" if expected else ""
