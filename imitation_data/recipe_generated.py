@@ -134,6 +134,8 @@ def _given(settings: Source, folder: Path) -> tuple[Reader | None, list[str]]:
 
 def _missing(settings: Source, path: Path) -> list[str]:
     """What is wrong with a path whose form is told from the files."""
-    if settings.hub or path.exists() or NAME.fullmatch(settings.path.partition("@")[0]):
+    named = NAME.fullmatch(settings.path.partition("@")[0])
+    as_a_file = path.suffix.lower() in {*Columns.SUFFIXES, ".gz", ".zst", ".zip"}
+    if settings.hub or path.exists() or (named and not as_a_file):
         return []  # a version is looked for when the store is known
     return [f"path: {path}: no such file or folder, and no NAME@VERSION of a store"]

@@ -124,10 +124,17 @@ class Journal:
                 "or what `imitation-data journal export` wrote"
             ) from error
 
+    def _look_at(self, texts: Sequence[object], numbers: Sequence[object]) -> None:
+        if not all(isinstance(one, str) for one in texts) or not all(
+            isinstance(one, int) for one in numbers
+        ):
+            raise StoreError(f"{self.path}: the journal is damaged (a value of another type)")
+
     def get(self, key: str) -> Answer | None:
         """The answer under a key, if there is one."""
         names = "text, outcome, model, input_tokens, output_tokens, batch"
         for row in self._ask(f"SELECT {names} FROM answers WHERE key = ?", key):  # noqa: S608 - our own names
+            self._look_at(row[:3], row[3:])
             return Answer._make((*row[:-1], bool(row[-1])))
         return None
 
@@ -209,6 +216,7 @@ class Journal:
             last,
         ):
             for row in rows:
+                self._look_at((*row[:2], *row[4:7]), (row[2], *row[7:]))
                 yield dict(zip(names.split(", "), row, strict=True)) | {"batch": bool(row[-1])}
             last = rows[-1][0]
 

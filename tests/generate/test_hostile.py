@@ -236,7 +236,7 @@ def test_a_key_with_white_space_around_it_is_hidden(key, monkeypatch):
     assert "abcdef" not in redacted("you sent abcdef123456 here", teacher.secrets())
 
 
-@pytest.mark.parametrize("harm", ["bytes", "table"])
+@pytest.mark.parametrize("harm", ["bytes", "table", "type"])
 def test_a_damaged_journal_is_told_as_such(harm, tmp_path):
     write(tmp_path / "rows.jsonl", [{"prompt": f"q{number}"} for number in range(400)])
     path = tmp_path / "s" / "journal.sqlite"
@@ -247,6 +247,9 @@ def test_a_damaged_journal_is_told_as_such(harm, tmp_path):
         journal.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         if harm == "table":
             journal.execute("DROP TABLE answers")
+        if harm == "type":
+            journal.execute("UPDATE answers SET input_tokens = 'many'")
+            journal.commit()
     if harm == "bytes":
         content = bytearray(path.read_bytes())
         content[8192:-4096] = b"\xff" * (len(content) - 12288)

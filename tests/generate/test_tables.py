@@ -67,6 +67,7 @@ def test_no_key_is_repeated(teacher, tmp_path):
         (FEW | {"teacher": TEACHER, "generate": "few_shot"}, "did you mean 'few_shot_qa'"),
         ({"name": "a", "reader": "answers", "path": "x"}, "write generate: answers"),
         (GIVEN | {"teacher": TEACHER, "path": "no/rows.jsonl"}, "no such file or folder"),
+        (GIVEN | {"teacher": TEACHER, "path": "rowz.jsonl"}, "no such file or folder"),
         (
             GIVEN | {"teacher": TEACHER, "reader": "columns", "options": {"prompt": "q"}},
             "put it into reader_options",
