@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import orjson
 
@@ -21,7 +21,6 @@ from imitation_data.generate.given import Given
 from imitation_data.generate.job import Job, Progress, Tally
 from imitation_data.generate.journal import Journal
 from imitation_data.generate.procedure import Candidate, Procedure
-from imitation_data.generate.run import Run
 from imitation_data.generate.seeds import Seed, read_seeds
 from imitation_data.generate.teacher import Teacher
 from imitation_data.given_rows import given_rows
@@ -32,6 +31,9 @@ from imitation_data.recipe_parts import BoundSource
 from imitation_data.rows.tokens import load as load_encoding
 from imitation_data.stages.stage import digest, whole_file, write_file
 from imitation_data.versions.store import Store
+
+if TYPE_CHECKING:
+    from imitation_data.generate.run import Run
 
 FACTS = "generated.json"
 GRACE = 20.0  # seconds that answers under way are waited for, when a run is interrupted
@@ -91,6 +93,7 @@ class _Plan:
     options: Generator
     start: tuple[Seed, ...] | Given
     read: dict[str, object]
+    readers: object
 
     @classmethod
     def of(cls, recipe: Recipe, source: BoundSource, store: Store, limit: int) -> "_Plan":
@@ -102,9 +105,11 @@ class _Plan:
             rows = given_rows(source, store)
             given = Given(rows.records, source.settings.bad_records == "drop")
             version = {"version": rows.version} if rows.version else {}
-            return cls(recipe, source, used, given, {"files": rows.listed(), **version})
+            return cls(
+                recipe, source, used, given, {"files": rows.listed(), **version}, rows.readers()
+            )
         seeds = [[source.path.name, checksum(source.path)]]
-        return cls(recipe, source, used, read_seeds(source.path), {"files": seeds})
+        return cls(recipe, source, used, read_seeds(source.path), {"files": seeds}, [])
 
     @property
     def teacher(self) -> Teacher:
@@ -125,12 +130,11 @@ class _Plan:
         """Digest of all that the candidates follow from, but for the answers."""
         options, source = self.options, self.source
         settings = source.settings
-        reader = [settings.reader, plain_options(source.given)] if source.given else []
         said = [
             options.REVISION,
             settings.generate,
             plain_options(options),
-            *reader,
+            self.readers,
             settings.bad_records,
         ]
         return digest([source.name, self.recipe.seed, said, self.teacher.told(), self.read])
@@ -180,6 +184,8 @@ def generate_source(
     )
     path = orders.journal or store.root / "journal.sqlite"
     folder.mkdir(parents=True, exist_ok=True)
+    from imitation_data.generate.run import Run  # noqa: PLC0415 - loads a teacher's client
+
     with Journal(path) as journal, whole_file(folder / FILE) as out:
         written = _Written(out, source.name)
         tally = _run(Run(job, machine, journal, written.add), asks=asks)
@@ -241,7 +247,7 @@ class _Written:
                 counts[label] = counts.get(label, 0) + 1
 
 
-def _run(run: Run, *, asks: bool) -> Tally:
+def _run(run: "Run", *, asks: bool) -> Tally:
     if not run.replay() and asks:
         in_a_thread(run)
     run.close()
@@ -250,7 +256,7 @@ def _run(run: Run, *, asks: bool) -> Tally:
     return run.tally
 
 
-def in_a_thread(run: Run) -> None:
+def in_a_thread(run: "Run") -> None:
     """Run the event loop beside this thread, so that an interrupt is heard and ends it cleanly."""
     failures: list[BaseException] = []
     finished = threading.Event()  # an interrupted `join` takes the thread for ended (Python 3.11)

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imitation_data.errors import SourceError
-from imitation_data.inputs import Input, UnknownFormError, open_input, own_rows
+from imitation_data.inputs import UnknownFormError, open_input, own_rows
+from imitation_data.options import plain_options
 from imitation_data.readers import READERS, BadRecord, Reader, Record, SourceFile, find_files
 from imitation_data.readers.files import checksum
 from imitation_data.readers.hub import fetch
 from imitation_data.readers.quoting import names_of
 from imitation_data.readers.raw import SUFFIXES, read_raw
 from imitation_data.recipe_parts import BoundSource
+from imitation_data.stages.stage import library_versions
 from imitation_data.versions.store import Store
 
 PROMPTS = ("prompt", "instruction", "question", "query")
@@ -44,6 +46,20 @@ class GivenRows:
                 for _, row in own_rows(file):
                     origin = f"{row.source}/{row.origin}:{row.part}"
                     yield Record(origin, (row._replace(origin=origin, part=0),))
+
+    def readers(self) -> list[object]:
+        """All of what reads the files that the rows follow from."""
+        return [
+            "rows of ours"
+            if reader is None
+            else [
+                type(reader).__name__,
+                reader.REVISION,
+                library_versions(reader.LIBRARIES),
+                plain_options(reader),
+            ]
+            for reader, _ in self.forms
+        ]
 
     def listed(self) -> list[list[str]]:
         """Names and SHA-256 of the files."""
@@ -79,11 +95,7 @@ def given_rows(source: BoundSource, store: Store) -> GivenRows:
         return _prompts(path)
     if found.left_out:
         raise SourceError(f"{found.left_out[0]}; name a `reader` for source {source.name!r}")
-    return GivenRows(tuple((reader, tuple(files)) for reader, files in _forms(found)), version)
-
-
-def _forms(found: Input) -> list[tuple[Reader | None, list[SourceFile]]]:
-    return [(reader, files) for reader, files in found.forms if files]
+    return GivenRows(tuple((reader, tuple(files)) for reader, files in found.forms), version)
 
 
 def _prompts(path: Path) -> GivenRows:

@@ -127,6 +127,12 @@ def test_imports_point_one_way(path):
             assert theirs >= mine, f"{name} imports {top[1]}, which lies above it"
 
 
+def test_building_without_a_teacher_loads_no_client():
+    """What talks to teachers is loaded when one is asked."""
+    code = "import imitation_data.runner, sys; assert not {'openai', 'aiohttp'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
 def test_importing_the_package_is_light():
     """`import imitation_data` loads neither arrow nor polars, and opens no socket."""
     code = (

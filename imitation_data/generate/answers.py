@@ -130,13 +130,7 @@ class AnswersRun:
 
     def pull(self) -> Ask | None:
         """Go on with a conversation whose last answer came, else begin the next."""
-        while not self.following:
-            subject = self.subjects.next()
-            if subject is None:
-                return None
-            for row in subject.record.rows:
-                self._begin(subject, row)
-        return self.following.popleft()
+        return self.subjects.pull(self.following, self._begin)
 
     def _begin(self, subject: Subject, row: Conversation) -> None:
         rounds = self._rounds(row)

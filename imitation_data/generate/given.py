@@ -12,7 +12,7 @@ import orjson
 
 from imitation_data.conversation import Conversation
 from imitation_data.errors import SourceError
-from imitation_data.generate.procedure import Candidate, MadeRow, Outbox
+from imitation_data.generate.procedure import Ask, Candidate, MadeRow, Outbox
 from imitation_data.ledger import Drop, Edit
 from imitation_data.readers.record import BadRecord, Record
 
@@ -115,6 +115,22 @@ class Subjects:
             else:
                 self._put(Subject(number, record, 0))
         return None
+
+    def pull(
+        self, following: deque[Ask], begin: Callable[[Subject, Conversation], None]
+    ) -> Ask | None:
+        """What follows from answers first; else the rows of the next record are begun.
+
+        Raises:
+            SourceError: as `next`.
+        """
+        while not following:
+            subject = self.next()
+            if subject is None:
+                return None
+            for row in subject.record.rows:
+                begin(subject, row)
+        return following.popleft()
 
     def settle(self, subject: Subject, row: MadeRow) -> None:
         """A part became a row."""

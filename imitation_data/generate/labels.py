@@ -118,13 +118,7 @@ class LabelsRun:
 
     def pull(self) -> Ask | None:
         """The next row."""
-        while not self.following:
-            subject = self.subjects.next()
-            if subject is None:
-                return None
-            for row in subject.record.rows:
-                self._ask(subject, row)
-        return self.following.popleft()
+        return self.subjects.pull(self.following, self._ask)
 
     def _ask(self, subject: Subject, row: Conversation) -> None:
         text = self._shown(row)

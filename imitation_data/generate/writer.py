@@ -65,18 +65,20 @@ class Writer:
 
     def _commit(self, connection: sqlite3.Connection, waiting: list[_Waiting]) -> None:
         results: list[tuple[asyncio.Future[Any], Any]] = []
-        failed: StoreError | None = None
+        failed: Exception | None = None
         if not waiting:
             return
         try:
             connection.execute("BEGIN IMMEDIATE")
             results = [(future, change(connection)) for change, future in waiting]
             connection.execute("COMMIT")
-        except Exception as error:  # noqa: BLE001 - else those who wait would wait for ever
-            failed = StoreError(
-                f"{self.journal.path}: the journal cannot be written ({error}); make room, then "
-                "run the same command again to resume"
-            )
+        except Exception as error:  # noqa: BLE001 - raised for those who wait, not in this thread
+            failed = error
+            if isinstance(error, sqlite3.Error):
+                failed = StoreError(
+                    f"{self.journal.path}: the journal cannot be written ({error}); make room, "
+                    "then run the same command again to resume"
+                )
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             results = [(future, None) for _, future in waiting]
@@ -84,7 +86,7 @@ class Writer:
             self.loop.call_soon_threadsafe(_tell, results, failed)
 
 
-def _tell(results: list[tuple["asyncio.Future[Any]", Any]], failed: StoreError | None) -> None:
+def _tell(results: list[tuple["asyncio.Future[Any]", Any]], failed: Exception | None) -> None:
     for future, result in results:
         if future.done():  # given up
             continue

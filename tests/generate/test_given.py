@@ -12,6 +12,7 @@ from imitation_data.generate.given import Given
 from imitation_data.generate.labels import Labels
 from imitation_data.generate.teacher import Teacher as Asked
 from imitation_data.generation import Orders, estimate
+from imitation_data.readers import READERS
 from imitation_data.recipe import parse_recipe
 from imitation_data.versions.store import Store
 from tests.generate.conftest import FIFTH
@@ -224,3 +225,15 @@ def test_an_estimate_counts_the_rows(tmp_path):
     assert found.usd_most == pytest.approx((found.input_tokens + 120 * 2048 * 2) / 1e6)
     (few,) = estimate(recipe, Store(tmp_path / "s"), Orders(limit=10))
     assert few.requests == 40
+
+
+def test_another_revision_of_a_reader_makes_the_rows_anew(tmp_path, monkeypatch):
+    """Candidates follow from what read the rows; the answers are still those of the journal."""
+    write(tmp_path / "rows.jsonl", [{"prompt": "q"}])
+    with Teacher(1) as teacher:
+        recipe = recipe_of(tmp_path, teacher.url, "answers", {})
+        build(recipe, store=tmp_path / "s", workers=1, orders=MANY)
+        monkeypatch.setattr(READERS["columns"], "REVISION", 99)
+        build(recipe, store=tmp_path / "s", workers=1)
+        assert teacher.stats()["charged"] == 1
+    assert len(list((tmp_path / "s").rglob("candidates.jsonl"))) == 2

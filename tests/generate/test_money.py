@@ -69,7 +69,7 @@ def test_a_stop_at_the_ceiling_goes_on_with_more(card, tmp_path):
 )
 def test_killed_runs_lose_nothing(kills, tmp_path):
     """SIGKILL at many moments: no answer on disk is asked again, and the rows are the same."""
-    rows = 1200 if kills == 3 else 25_000
+    rows, requests = (1200, 200) if kills == 3 else (30_000, 5_000)
     with Teacher(5, FIFTH, settings=TeacherSettings(latency=0.02)) as teacher:
         words = [str(ROOT / "cards" / "nq-synthetic"), teacher.url, str(tmp_path / "k"), str(rows)]
         command = [sys.executable, "-c", SCRIPT, *words]
@@ -89,8 +89,9 @@ def test_killed_runs_lose_nothing(kills, tmp_path):
         again = sum(count - 1 for count in stats["bodies"].values() if count > 1)
         recipe = load_recipe(ROOT / "cards" / "nq-synthetic", endpoint=teacher.url)
         many = Orders(ceiling=Ceiling(requests=10**6), limit=rows)
-        generate(recipe, Store(tmp_path / "once"), many)
+        found = generate(recipe, Store(tmp_path / "once"), many)
     assert again <= told
+    assert found["nq-synthetic"]["requests"] >= requests
     (killed,) = (tmp_path / "k").rglob("candidates.jsonl")
     (once,) = (tmp_path / "once").rglob("candidates.jsonl")
     assert killed.read_bytes() == once.read_bytes()
