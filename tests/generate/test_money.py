@@ -1,6 +1,7 @@
 """Ceilings hold, by the teacher's own count; and what is spent survives kills."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -71,7 +72,12 @@ def test_killed_runs_lose_nothing(kills, tmp_path):
     """SIGKILL at many moments: no answer on disk is asked again, and the rows are the same."""
     rows, requests = (1200, 200) if kills == 3 else (30_000, 5_000)
     with Teacher(5, FIFTH, settings=TeacherSettings(latency=0.02)) as teacher:
-        words = [str(ROOT / "cards" / "nq-synthetic"), teacher.url, str(tmp_path / "k"), str(rows)]
+        card = tmp_path / "nq-synthetic"  # asking for more rows than the one that is shipped
+        shutil.copytree(ROOT / "cards" / "nq-synthetic", card)
+        text = (card / "recipe.yaml").read_text(encoding="utf-8")
+        assert "{count: 6000}" in text
+        (card / "recipe.yaml").write_text(text.replace("{count: 6000}", f"{{count: {rows}}}"))
+        words = [str(card), teacher.url, str(tmp_path / "k"), str(rows)]
         command = [sys.executable, "-c", SCRIPT, *words]
         told = 0
         for number in range(kills):
@@ -87,7 +93,7 @@ def test_killed_runs_lose_nothing(kills, tmp_path):
         told += told_lost(done.stdout)
         stats = teacher.stats()
         again = sum(count - 1 for count in stats["bodies"].values() if count > 1)
-        recipe = load_recipe(ROOT / "cards" / "nq-synthetic", endpoint=teacher.url)
+        recipe = load_recipe(card, endpoint=teacher.url)
         many = Orders(ceiling=Ceiling(requests=10**6), limit=rows)
         found = generate(recipe, Store(tmp_path / "once"), many)
     assert again <= told
