@@ -18,7 +18,7 @@ from imitation_data.readers import READERS
 from imitation_data.versions.store import Store
 from tests.conftest import row
 from tests.contract.reader_samples import SAMPLES
-from tests.servers.hub import running
+from tests.servers.hub import Hub
 
 CHAT = {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}
 TOLD = {name: one for name, one in SAMPLES.items() if name in READERS}
@@ -225,12 +225,10 @@ def test_a_pipe_is_not_waited_for(store, tmp_path):
 def test_a_dataset_of_the_hub(tmp_path):
     """`org/name@revision`, from a server on loopback, through the command line."""
     files = {"README.md": b"# x", "data/train.jsonl": json.dumps(CHAT).encode()}
-    with running({"alice/ds": {"main": files, "v1.0.0": files}}) as server:
-        environment = os.environ | {
-            "HF_ENDPOINT": server.endpoint,
-            "HF_HOME": str(tmp_path / "home"),
-            "HF_HUB_DISABLE_XET": "1",
-        }
+    with Hub(tmp_path / "hub") as hub:
+        hub.push("alice/ds", files)
+        hub.tag("alice/ds", "v1.0.0")
+        environment = os.environ | hub.environment(tmp_path / "home", token="")
         for reference in ("alice/ds", "alice/ds@v1.0.0"):
             command = [sys.executable, "-m", "imitation_data", "sample", reference, "--json"]
             done = subprocess.run(

@@ -11,7 +11,7 @@ import pytest
 
 from imitation_data.errors import SourceError
 from imitation_data.leakage.benchmarks import KNOWN, Columns, Item, load, load_all, parse
-from tests.servers.hub import commit_of, running
+from tests.servers.hub import Hub
 
 MMLU = Item("1", "What is 2 + 2?", ("3", "4", "5", "6"), ("4",))
 
@@ -140,13 +140,10 @@ def test_from_the_hub_at_a_revision(tmp_path):
     body = parquet(tmp_path / "x.parquet", [{"question": "who", "answer": ["A"]}]).read_bytes()
     files = {"nq_open/validation-00000-of-00001.parquet": body, "README.md": b"x"}
     repo = "google-research-datasets/nq_open"
-    with running({repo: {"main": files}}) as hub:
+    with Hub(tmp_path / "hub") as hub:
+        commit = hub.push(repo, files)
         environment = {name: value for name, value in os.environ.items() if name[:3] != "HF_"}
-        environment |= {
-            "HF_ENDPOINT": hub.endpoint,
-            "HF_HOME": str(tmp_path / "home"),
-            "HF_HUB_DISABLE_XET": "1",
-        }
+        environment |= hub.environment(tmp_path / "home", token="")
         done = subprocess.run(
             [sys.executable, "-c", FETCH],
             capture_output=True,
@@ -155,7 +152,7 @@ def test_from_the_hub_at_a_revision(tmp_path):
             check=True,
         )
     assert done.stdout.splitlines() == [
-        f"{repo}@{commit_of(files)}",
+        f"{repo}@{commit}",
         str((Item("1", "who", (), ("A",)),)),
     ]
 

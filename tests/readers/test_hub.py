@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.servers.hub import HubServer, commit_of, running
+from tests.servers.hub import Hub, HubFaults
 
 FETCH = """
 import json, sys
@@ -25,28 +25,25 @@ NEW = {"README.md": b"# new", "data/train.jsonl": b'{"n": 2}\n', "data/test.json
 
 
 @pytest.fixture
-def hub():
-    with running({"alice/ds": {"main": NEW, "v1.0.0": OLD}, "bob/gated": {"main": OLD}}) as server:
-        server.gated.add("bob/gated")
+def hub(tmp_path):
+    with Hub(tmp_path / "hub") as server:
+        server.push("alice/ds", OLD)
+        server.tag("alice/ds", "v1.0.0")
+        server.push("alice/ds", NEW)
+        server.push("bob/gated", OLD)
+        server.settings("bob/gated", gated=True)
         yield server
 
 
 @pytest.fixture
-def fetch(hub: HubServer, tmp_path):
+def fetch(hub: Hub, tmp_path):
     """Fetch in a process of its own: the client reads its variables when it is imported."""
 
     def run(repo: str, revision: str, *files: str, **variables: str) -> dict[str, object]:
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("HF_")
         }
-        environment |= {
-            "HF_ENDPOINT": hub.endpoint,
-            "HF_HOME": str(tmp_path / "home"),
-            "HF_HUB_DISABLE_XET": "1",
-            "HF_HUB_DISABLE_TELEMETRY": "1",
-            "HF_HUB_DISABLE_UPDATE_CHECK": "1",
-            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        } | variables
+        environment |= hub.environment(tmp_path / "home", token="") | variables
         command = [sys.executable, "-c", FETCH, repo, revision, *files]
         done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
         return json.loads(done.stdout)
@@ -54,13 +51,14 @@ def fetch(hub: HubServer, tmp_path):
     return run
 
 
-def test_revision_is_fetched_and_its_commit_recorded(fetch):
+def test_revision_is_fetched_and_its_commit_recorded(fetch, hub):
     """A tag gives the files it names and the commit behind it; a commit gives the same."""
     by_tag = fetch("alice/ds", "v1.0.0")
-    assert by_tag["commit"] == commit_of(OLD)
+    commits = hub.refs("alice/ds")
+    assert by_tag["commit"] == commits["refs/tags/v1.0.0"]
     assert by_tag["files"] == {name: text.decode() for name, text in OLD.items()}
-    assert fetch("alice/ds", commit_of(OLD)) == by_tag
-    assert fetch("alice/ds", "main")["commit"] == commit_of(NEW)
+    assert fetch("alice/ds", by_tag["commit"]) == by_tag
+    assert fetch("alice/ds", "main")["commit"] == commits["refs/heads/main"] != by_tag["commit"]
 
 
 def test_only_matching_files_are_fetched(fetch, hub):
@@ -100,6 +98,6 @@ def test_network_down_is_an_error_that_says_what_to_do(fetch, hub):
     """Nobody listening, and a Hub that fails, are no tracebacks."""
     error = fetch("alice/ds", "main", HF_ENDPOINT="http://127.0.0.1:9")["error"]
     assert "http://127.0.0.1:9 cannot be reached" in error
-    hub.failing = True
+    hub.faults = HubFaults(share=1, kinds=("503",))
     error = fetch("alice/ds", "main")["error"]
     assert "cannot be reached" in error or "cannot be fetched" in error
