@@ -23,6 +23,7 @@ from uuid import uuid4
 
 from tests.servers.hub_api import KINDS, answer
 from tests.servers.hub_faults import BROKEN, HubFaults, Mishaps, refusal
+from tests.servers.hub_files import commit_at
 from tests.servers.hub_git import Change, MovedError, Repository
 from tests.servers.hub_http import HubServer, RefusedError, Reply, Request
 from tests.servers.hub_lfs import answer_storage, is_large
@@ -149,7 +150,7 @@ class Hub:
     def files(self, name: str, revision: str = "main") -> dict[str, bytes]:
         """The contents of a dataset's files by path, those of LFS too."""
         repository = self.repository("datasets", name)
-        tree = repository.tree(repository.resolve(revision))
+        tree = repository.tree(commit_at(repository, revision))
         return {
             path: repository.content(entry) for path, entry in tree.items() if entry.kind == "file"
         }
@@ -161,7 +162,7 @@ class Hub:
     def tag(self, name: str, tag: str, revision: str = "main") -> None:
         """Tag a revision of a dataset as someone else does."""
         repository = self.repository("datasets", name)
-        repository.create_ref(f"refs/tags/{tag}", repository.resolve(revision))
+        repository.create_ref(f"refs/tags/{tag}", commit_at(repository, revision))
 
     def git(self, name: str, *words: str) -> str:
         """What git says of a dataset, as `hub.git("demo/talks", "log", "--oneline")`."""

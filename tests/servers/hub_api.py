@@ -249,16 +249,23 @@ def _read_plan(repository: Repository, head: str, body: bytes) -> _Plan:
             content = _content(repository, key, value)
         except (ValueError, KeyError, TypeError, binascii.Error) as error:
             raise RefusedError(400, f"line {number} of the commit: {error!r}") from error
-        if content is None and path not in known:
-            wanted = "folder" if key == "deletedFolder" else "file"
-            raise RefusedError(404, f"A {wanted} with this name doesn't exist", "EntryNotFound")
+        if content is None:
+            _forget(known, path, "directory" if key == "deletedFolder" else "file")
+        else:
+            known[path] = "file"
         if path == "README.md" and content and (found := wrongs(content.decode(errors="replace"))):
             raise RefusedError(400, f"Invalid metadata in README.md: {'; '.join(found)}")
-        known[path] = "file"
         plan.operations.append((path, content))
     if "summary" not in plan.header:
         raise RefusedError(400, "a commit needs a header with a summary")
     return plan
+
+
+def _forget(known: dict[str, str], path: str, kind: str) -> None:
+    if known.get(path) != kind:
+        raise RefusedError(404, f"A {kind} with this name doesn't exist: {path}", "EntryNotFound")
+    for below in [each for each in known if each == path or each.startswith(f"{path}/")]:
+        del known[below]
 
 
 def _checked_path(path: str) -> str:

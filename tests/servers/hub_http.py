@@ -81,11 +81,20 @@ class Request:
             yield piece
 
     def _chunks(self) -> Iterator[bytes]:
-        while size := int(self.stream.readline().split(b";")[0] or b"0", 16):
-            yield self.stream.read(size)
-            self.stream.readline()
+        while size := int(self._line().split(b";")[0], 16):
+            piece = self.stream.read(size)
+            if len(piece) < size:
+                raise ConnectionError
+            yield piece
+            self._line()
         self.stream.readline()
         self.chunked = False
+
+    def _line(self) -> bytes:
+        line = self.stream.readline()
+        if not line.endswith(b"\n"):
+            raise ConnectionError
+        return line
 
     def body(self) -> bytes:
         return b"".join(self.pieces())
