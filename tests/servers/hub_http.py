@@ -166,7 +166,7 @@ def asked_range(header: str, size: int) -> tuple[int, int] | None:
         first, end = int(found[1]), min(int(found[2]) + 1 if found[2] else size, size)
     else:
         first, end = max(size - int(found[2]), 0), size
-    if first >= size or first >= end:
+    if first >= end:
         raise RefusedError(416, f"the range {header} lies outside of {size} bytes")
     return first, end
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.servers.hub import Hub, MovedError, Token
 from tests.servers.hub_asked import TALKS, ask, commit_body, parquet, run
 from tests.servers.hub_card import wrongs
-from tests.servers.hub_git import Change, Repository
+from tests.servers.hub_git import START, Change, Repository
 
 MATTER = "---\nlicense: mit\nconfigs:\n- config_name: default\n  data_files: data/*.parquet\n---\n"
 LARGE = b"large " * 1000
@@ -106,7 +106,9 @@ def test_the_same_pushes_give_the_same_commits(tmp_path):
         with Hub(tmp_path / name) as hub:
             hub.push("demo/talks", {"a": b"a"})
             heads.append(hub.push("demo/talks", {"a": None, "b": b"b"}, "side"))
+            dates = hub.git("demo/talks", "log", "side", "--format=%at %ct").split()
     assert heads[0] == heads[1]
+    assert dates == [str(START + 1)] * 2 + [str(START)] * 2
 
 
 names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1)

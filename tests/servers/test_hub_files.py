@@ -57,6 +57,8 @@ def test_an_upload_by_hand(talks):
     assert ask(talks, "PUT", url, LARGE)[0] == 400  # a token beside the signature
     assert ask(talks, "PUT", url + "0", LARGE, token=None)[0] == 403
     assert ask(talks, "PUT", url, LARGE[1:], token=None)[0] == 400
+    lfs = talks.folder / "datasets" / "demo" / "talks" / "lfs"
+    assert [path for path in lfs.rglob("*") if path.is_file()] == []
     assert (ask(talks, "POST", verify, check)[0], ask(talks, *commit)[0]) == (404, 400)
     assert ask(talks, "PUT", url, iter([LARGE[:70], LARGE[70:]]), token=None)[0] == 200  # chunked
     assert ask(talks, "POST", verify, check | {"size": 1})[0] == 404
