@@ -7,6 +7,7 @@ ImitationDataError
 ├── CheckError       a check refused the dataset: no version is written (exit code 3)
 ├── StoreError       a version or the store is missing, broken or in use
 ├── TeacherError     a teacher cannot be asked: key, quota, model, endpoint, or a request it refuses
+├── ExportError      a form cannot hold some of a version's rows: nothing is written (exit code 3)
 ├── BudgetError      requests that cost money are not sent without a ceiling (exit code 3)
 └── BuildError       the build itself failed: a worker died, or its books do not balance
 """
@@ -56,6 +57,12 @@ class CheckError(ImitationDataError):
 
 class StoreError(ImitationDataError):
     """A version or the store is missing, broken or in use."""
+
+
+class ExportError(ImitationDataError):
+    """A form cannot hold some of the rows; the message counts them and says which form can."""
+
+    exit_code = 3
 
 
 class TeacherError(ImitationDataError):

@@ -14,6 +14,7 @@ from imitation_data.cli import (
     dedup,
     diversity,
     evalset,
+    export,
     generate,
     journal,
     leakage,
@@ -40,6 +41,7 @@ app.add_typer(journal.journal, name="journal")
 app.command("diversity")(diversity.diversity)
 app.command("leakage")(leakage.leakage)
 app.command("evalset")(evalset.evalset)
+app.command("export")(export.export)
 
 
 class _Interrupted(BaseException):

@@ -1,0 +1,1 @@
+"""What becomes of a version when it leaves the store."""
