@@ -60,7 +60,7 @@ class Form:
     name: str
     holds: str
     misfit: Callable[[Messages], str | None]
-    load: Callable[["Place"], dict[str, str]]
+    load: Callable[["SplitFiles"], dict[str, str]]
     lines: Lines | None = None
 
     @property
@@ -70,19 +70,19 @@ class Form:
 
 
 @dataclass(frozen=True)
-class Place:
+class SplitFiles:
     """Where the files of one exported split lie.
 
     Attributes:
         folder: the export's folder, as a trainer is told of it.
         split: the split.
-        files: how many files it has.
+        count: how many files it has.
         suffix: `.jsonl` or `.parquet`.
     """
 
     folder: str
     split: str
-    files: int
+    count: int
     suffix: str
 
     @property
@@ -93,8 +93,8 @@ class Place:
     def names(self) -> list[str]:
         """The files, in order."""
         return [
-            f"{self.folder}/data/{file_name(self.split, number, self.files, self.suffix)}"
-            for number in range(self.files)
+            f"{self.folder}/data/{file_name(self.split, number, self.count, self.suffix)}"
+            for number in range(self.count)
         ]
 
 

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from imitation_data.conversation import Conversation, Message
-from imitation_data.publish.form import Form, Lines, Messages, Place, Record, misfit_of_rounds
+from imitation_data.publish.form import Form, Lines, Messages, Record, SplitFiles, misfit_of_rounds
 from imitation_data.publish.form_snippets import LLAMA_FACTORY, TRL, llama_factory_json, load_line
 
 _SPEAKERS = ("user", "assistant")
@@ -72,7 +72,7 @@ def _has_history(messages: Messages) -> bool:
     return len(messages) > _ONE_ROUND
 
 
-def _load(place: Place) -> dict[str, str]:
+def _load(files: SplitFiles) -> dict[str, str]:
     columns = {
         "prompt": "instruction",
         "query": "input",
@@ -81,8 +81,8 @@ def _load(place: Place) -> dict[str, str]:
         "history": "history",
     }
     return {
-        TRL: load_line(place) + _TO_MESSAGES,
-        LLAMA_FACTORY: llama_factory_json(place, {"formatting": "alpaca", "columns": columns}),
+        TRL: load_line(files) + _TO_MESSAGES,
+        LLAMA_FACTORY: llama_factory_json(files, {"formatting": "alpaca", "columns": columns}),
     }
 
 

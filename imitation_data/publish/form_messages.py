@@ -6,7 +6,7 @@ What TRL calls the conversational language-modelling format. Types come with the
 nothing is guessed when it is loaded.
 """
 
-from imitation_data.publish.form import Form, Place, no_misfit
+from imitation_data.publish.form import Form, SplitFiles, no_misfit
 from imitation_data.publish.form_snippets import (
     AXOLOTL,
     LLAMA_FACTORY,
@@ -19,7 +19,7 @@ from imitation_data.publish.form_snippets import (
 ROLE_WORDS = ("system", "user", "assistant")
 
 
-def _load(place: Place) -> dict[str, str]:
+def _load(files: SplitFiles) -> dict[str, str]:
     keys = {
         "formatting": "sharegpt",
         "columns": {"messages": "messages"},
@@ -32,9 +32,9 @@ def _load(place: Place) -> dict[str, str]:
         },
     }
     return {
-        TRL: load_line(place),
-        AXOLOTL: axolotl_yaml(place, "messages", "role", "content", ROLE_WORDS),
-        LLAMA_FACTORY: llama_factory_json(place, keys),
+        TRL: load_line(files),
+        AXOLOTL: axolotl_yaml(files, "messages", "role", "content", ROLE_WORDS),
+        LLAMA_FACTORY: llama_factory_json(files, keys),
     }
 
 

@@ -9,7 +9,7 @@ rows that it takes are written.
 from collections.abc import Mapping
 
 from imitation_data.conversation import Conversation, Message
-from imitation_data.publish.form import Form, Lines, Messages, Place, Record, misfit_of_rounds
+from imitation_data.publish.form import Form, Lines, Messages, Record, SplitFiles, misfit_of_rounds
 from imitation_data.publish.form_snippets import (
     AXOLOTL,
     LLAMA_FACTORY,
@@ -48,7 +48,7 @@ def _messages(record: Mapping[str, object]) -> Messages:
     raise ValueError("no list of conversations")
 
 
-def _load(place: Place) -> dict[str, str]:
+def _load(files: SplitFiles) -> dict[str, str]:
     keys = {
         "formatting": "sharegpt",
         "columns": {"messages": "conversations"},
@@ -61,9 +61,9 @@ def _load(place: Place) -> dict[str, str]:
         },
     }
     return {
-        TRL: load_line(place) + _TO_MESSAGES,
-        AXOLOTL: axolotl_yaml(place, "conversations", "from", "value", tuple(WORDS.values())),
-        LLAMA_FACTORY: llama_factory_json(place, keys),
+        TRL: load_line(files) + _TO_MESSAGES,
+        AXOLOTL: axolotl_yaml(files, "conversations", "from", "value", tuple(WORDS.values())),
+        LLAMA_FACTORY: llama_factory_json(files, keys),
     }
 
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from imitation_data.conversation import messages_in
 from imitation_data.errors import SourceError
-from imitation_data.publish.form import Form, Lines, Messages, Place
+from imitation_data.publish.form import Form, Lines, Messages, SplitFiles
 from imitation_data.publish.form_alpaca import ALPACA
 from imitation_data.publish.form_chatml import CHATML
 from imitation_data.publish.form_messages import MESSAGES
@@ -35,7 +35,7 @@ def how_to_load(form: Form, name: str, split: str = "train", files: int = 1) -> 
         its configuration; for `LLaMA-Factory`, entries for `dataset_info.json`. A trainer that
         would lose a part of the rows is left out.
     """
-    return form.load(Place(name, split, files, form.suffix))
+    return form.load(SplitFiles(name, split, files, form.suffix))
 
 
 def rows_of(form: Form, file: Path) -> Iterator[Messages]:

@@ -45,6 +45,7 @@ def store_rows(
 def stored(tmp_path: Path) -> Iterator[StoredVersion]:
     """Rows that every form holds, in two splits and three files."""
     first = [talk(f"user: What is {n}?", f"assistant: It is {n}.") for n in range(20)]
+    first = [row._replace(tokens=n, language="en") for n, row in enumerate(first)]
     later = [
         talk(
             "system: Be brief.",
