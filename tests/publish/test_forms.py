@@ -1,6 +1,7 @@
 """Forms: what a trainer reads out of an exported row is the row."""
 
 import json
+from pathlib import Path
 
 import orjson
 import pyarrow.parquet as pq
@@ -137,3 +138,12 @@ def test_a_file_that_is_no_export_is_located(form, tmp_path):
     with pytest.raises(SourceError, match="train") as refused:
         list(rows_of(form, path))
     assert form.lines is None or "line 1" in str(refused.value)
+
+
+def test_the_page_lists_forms_and_reasons():
+    """The page about export names every form, and every reason in the words of the message."""
+    page = Path(__file__).resolve().parents[2] / "docs" / "export.md"
+    text = page.read_text(encoding="utf-8")
+    assert [form.name for form in FORMS.values() if f"| `{form.name}` |" not in text] == []
+    rows = [f"| `{reason}` | {words}" for reason, words in MISFITS.items()]
+    assert [row for row in rows if row not in text] == []
