@@ -128,7 +128,7 @@ def open_input(reference: str, store: Store, *, told: bool = True) -> Input:
     if match and not reference.startswith((".", "~")) and not _looks_like_a_file(path):
         folder, _ = _fetched(reference, match[1], match[2] or "main")
         try:
-            return _files(folder, match[1], told)
+            return _files(_data_of(folder), match[1], told)
         except SourceError as error:
             raise type(error)(str(error).replace(str(folder), reference)) from error
     if "/" in reference or _looks_like_a_file(path):
@@ -229,12 +229,13 @@ def own_rows(file: SourceFile) -> Iterator[tuple[str, Conversation]]:
     try:
         with pq.ParquetFile(file.path) as parquet:
             for batch in parquet.iter_batches(BATCH):
-                yield from ((split, row) for row in from_batch(_in_our_order(batch)))
+                yield from ((split, row) for row in from_batch(in_our_order(batch)))
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise SourceError(f"{file.name}: not readable as rows of this project ({error})") from error
 
 
-def _in_our_order(batch: pa.RecordBatch) -> pa.Table:
+def in_our_order(batch: pa.RecordBatch) -> pa.Table:
+    """Rows under our schema without `id`; columns that another tool left out are blank."""
     columns = [
         batch.column(one.name)
         if one.name in batch.schema.names

@@ -12,6 +12,7 @@ import typer
 from imitation_data.cli import (
     dataset,
     dedup,
+    diff,
     diversity,
     evalset,
     export,
@@ -35,6 +36,7 @@ app.command("check")(recipe.check)
 app.command("show")(dataset.show)
 app.command("sample")(dataset.sample)
 app.command("explain")(dataset.explain)
+app.command("diff")(diff.diff)
 app.command("dedup")(dedup.dedup)
 app.add_typer(dedup.index, name="index")
 app.add_typer(journal.journal, name="journal")
