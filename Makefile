@@ -1,6 +1,7 @@
 # Everything runs from a fresh clone; each target sets up what it needs in .venv.
 PYTHON ?= python3
 VENV := .venv
+TORCH ?= torch==2.13.0
 BIN := $(VENV)/bin
 
 .PHONY: demo test test-all bench clean
@@ -12,7 +13,7 @@ demo: $(VENV)/.base
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest
 
-test-all: $(VENV)/.dev
+test-all: $(VENV)/.dev $(VENV)/.readers
 	$(BIN)/python -m pytest -m ""
 
 bench: $(VENV)/.bench
@@ -30,6 +31,15 @@ $(VENV)/.base: $(VENV)/.made pyproject.toml
 $(VENV)/.dev: $(VENV)/.made pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
 	@touch $@ $(VENV)/.base
+
+# Others that read what is published, each in an environment of its own.
+$(VENV)/.readers: $(VENV)/.made
+	$(PYTHON) -m venv $(VENV)/readers/olah
+	$(VENV)/readers/olah/bin/python -m pip install --quiet --disable-pip-version-check olah==0.5.4
+	$(PYTHON) -m venv $(VENV)/readers/trl
+	$(VENV)/readers/trl/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+	$(VENV)/readers/trl/bin/python -m pip install --quiet --disable-pip-version-check trl==1.16.0
+	@touch $@
 
 # FastChat's cleaning needs three small packages; its own list would bring a web server along.
 $(VENV)/.bench: $(VENV)/.dev

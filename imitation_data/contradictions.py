@@ -13,6 +13,7 @@ from imitation_data.dedup.near_step import NearDedup
 from imitation_data.options import nearest
 from imitation_data.recipe_parts import StepUse
 from imitation_data.rows.language import Language
+from imitation_data.rows.removal_requests import RemovalRequests
 from imitation_data.rows.tokens import BYTES, Tokens
 from imitation_data.sampling import Mix
 from imitation_data.splits import Split
@@ -99,7 +100,11 @@ def _tokens(steps: Sequence[StepUse], encoding: str | None) -> list[str]:
         return [f"{where} counts under another encoding than the recipe's key 'tokens'"]
     if use.sources:
         return [f"{where} counts all sources; remove its key 'sources'"]
-    later = [after for after in steps[places[0] + 1 :] if not isinstance(after.step, DatasetStep)]
+    later = [
+        after
+        for after in steps[places[0] + 1 :]
+        if not isinstance(after.step, DatasetStep | RemovalRequests)
+    ]
     if later:
         return [f"{where} must come after {later[-1].type}, which may change texts"]
     return []

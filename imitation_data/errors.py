@@ -8,6 +8,8 @@ ImitationDataError
 ├── StoreError       a version or the store is missing, broken or in use
 ├── TeacherError     a teacher cannot be asked: key, quota, model, endpoint, or a request it refuses
 ├── ExportError      a form cannot hold some of a version's rows: nothing is written (exit code 3)
+├── PublishError     a version cannot be published, pulled or withdrawn; nothing is half done
+├── TermsError       licences or teachers' terms stop a publish (exit code 3)
 ├── BudgetError      requests that cost money are not sent without a ceiling (exit code 3)
 └── BuildError       the build itself failed: a worker died, or its books do not balance
 """
@@ -61,6 +63,16 @@ class StoreError(ImitationDataError):
 
 class ExportError(ImitationDataError):
     """A form cannot hold some of the rows; the message counts them and says which form can."""
+
+    exit_code = 3
+
+
+class PublishError(ImitationDataError):
+    """A version cannot be published, pulled or withdrawn."""
+
+
+class TermsError(ImitationDataError):
+    """Licences or teachers' terms stop a publish; the message says how a recipe accepts them."""
 
     exit_code = 3
 

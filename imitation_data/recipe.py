@@ -5,6 +5,7 @@ description: Broad-coverage imitation mix
 license: CC-BY-NC-4.0
 seed: 7
 tokens: cl100k_base          # or none
+accepts: {terms: [openai]}   # what else stops a publish
 sources:
   - name: sharegpt
     reader: sharegpt
@@ -45,7 +46,7 @@ from imitation_data.options import key_problems, make, nearest, plain_options
 from imitation_data.readers import READERS, find_files
 from imitation_data.readers.columns import Columns
 from imitation_data.recipe_generated import bound_generated
-from imitation_data.recipe_parts import NAME, BoundSource, Source, StepUse
+from imitation_data.recipe_parts import NAME, Accepts, BoundSource, Source, StepUse
 from imitation_data.report.card import TEMPLATE, card_problems
 from imitation_data.rows import ROW_STEPS
 from imitation_data.rows.tokens import Tokens
@@ -63,6 +64,7 @@ DATASET_STEPS: Mapping[str, type[DatasetStep]] = {
     "split": Split,
 }
 NO_TOKENS = "none"
+NOTHING_MORE = Accepts()
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class Recipe:
     license: str = ""
     seed: int = 0
     tokens: str = NO_TOKENS
+    accepts: Accepts = NOTHING_MORE
     folder: Path = Path()
 
     @property
@@ -92,6 +95,7 @@ class Recipe:
             "license": self.license,
             "seed": self.seed,
             "tokens": self.tokens,
+            **({} if self.accepts == NOTHING_MORE else {"accepts": plain_options(self.accepts)}),
             "sources": [
                 _without_empty(plain_options(source.settings))
                 | {
@@ -219,6 +223,16 @@ class _Reading:
         number = int(where.removeprefix("steps[").removesuffix("]"))
         return StepUse(number, name, step, tuple(only)) if step is not None else None
 
+    def accepts(self, value: object, names: list[str]) -> Accepts:
+        table = self.table(value, "accepts") if value is not None else {}
+        found, problems = make(Accepts, table or {})
+        self.add("accepts", problems)
+        for name in found.unlicensed if found else ():
+            if name not in names:
+                words = f"no source is called {name!r}{nearest(name, names)}"
+                self.add("accepts", [f"unlicensed: {words}"])
+        return found or NOTHING_MORE
+
     def check(self, table: dict[str, object], where: str) -> tuple[str, Check] | None:
         rest = dict(table)
         name = rest.pop("type", None)
@@ -250,7 +264,7 @@ class _Head:
             )
 
 
-LISTS = ("sources", "steps", "checks")
+PARTS = ("accepts", "sources", "steps", "checks")
 
 
 def parse_recipe(value: object, folder: Path, where: str = "recipe") -> Recipe:
@@ -269,7 +283,7 @@ def parse_recipe(value: object, folder: Path, where: str = "recipe") -> Recipe:
     if table is None:
         raise RecipeError(reading.problems, where)
     known = [field.name for field in fields(_Head)]
-    reading.problems += key_problems(table, [*known, *LISTS], ["name", "sources"])
+    reading.problems += key_problems(table, [*known, *PARTS], ["name", "sources"])
     head, problems = make(_Head, {key: table[key] for key in known if key in table})
     reading.problems += [problem for problem in problems if not problem.startswith("missing")]
     tokens = table.get("tokens", NO_TOKENS)
@@ -288,6 +302,7 @@ def parse_recipe(value: object, folder: Path, where: str = "recipe") -> Recipe:
     names = [
         str(item.get("name")) for _, item in _Reading(folder, []).tables(table.get("sources"), "")
     ]
+    accepts = reading.accepts(table.get("accepts"), names)
     uses = tuple(use for use in steps if use is not None)
     kept = tuple(filter(None, checks))
     if "sources" in table and not table["sources"]:
@@ -301,7 +316,16 @@ def parse_recipe(value: object, folder: Path, where: str = "recipe") -> Recipe:
     uses = _numbered(list(uses), encoding)
     bound = tuple(source for source in sources if source is not None)
     return Recipe(
-        head.name, bound, uses, kept, head.description, head.license, head.seed, head.tokens, folder
+        head.name,
+        bound,
+        uses,
+        kept,
+        head.description,
+        head.license,
+        head.seed,
+        head.tokens,
+        accepts,
+        folder,
     )
 
 

@@ -9,8 +9,9 @@ from typing import Literal
 from imitation_data.dataset_step import DatasetStep
 from imitation_data.generate import Generator, Labels
 from imitation_data.generate.teacher import Teacher
-from imitation_data.options import plain_options
+from imitation_data.options import nearest, plain_options
 from imitation_data.readers.reader import Reader
+from imitation_data.report.terms import known_terms
 from imitation_data.rows.step import RowStep
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,94}[a-z0-9])?")
@@ -65,6 +66,26 @@ class Source:
             raise ValueError("a source has either path or hub")
         if self.hub and not self.revision:
             raise ValueError("hub needs revision: a tag or a commit, so that a rebuild is the same")
+
+
+@dataclass(frozen=True)
+class Accepts:
+    """What may be published though it stops a publish otherwise; the card says so.
+
+    Attributes:
+        unlicensed: sources whose rows name no licence.
+        terms: teachers' terms that bar or bind models trained on their outputs, by the keys of
+            `report/terms.yaml`.
+    """
+
+    unlicensed: tuple[str, ...] = ()
+    terms: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        known = [terms.key for terms in known_terms()]
+        for name in self.terms:
+            if name not in known:
+                raise ValueError(f"terms: {name!r} is not known{nearest(name, known)}")
 
 
 @dataclass(frozen=True)

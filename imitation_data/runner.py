@@ -26,6 +26,7 @@ from imitation_data.generation import Orders, generate_source
 from imitation_data.leakage.step import CheckLeakage
 from imitation_data.recipe import Recipe, load_recipe
 from imitation_data.recipe_parts import BoundSource, StepUse
+from imitation_data.removals import with_requests
 from imitation_data.report.summary import CheckResult, SourceFact
 from imitation_data.rows.tokens import load as load_encoding
 from imitation_data.sources import Reading, prepare, with_repeats
@@ -135,7 +136,8 @@ def build(
     where = Store(Path(store) if store is not None else default_store())
     own = nullcontext(engine) if engine else Local(workers or cores())
     with where.locked(made.name) as folder, own as tasks:
-        return _Run(made, where, folder, tasks, progress or _silent, orders or Orders()).run()
+        bound = with_requests(made, where)
+        return _Run(bound, where, folder, tasks, progress or _silent, orders or Orders()).run()
 
 
 def _groups(steps: Sequence[StepUse]) -> Iterator[tuple[StepUse, ...]]:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.hub import Hub
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 BLOCK = re.compile(
@@ -50,23 +52,31 @@ def blocks(page: Path) -> list[Block]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_page_runs(page, tmp_path):
-    """Each command succeeds and prints what the page says it prints."""
-    shutil.copytree(ROOT / "cards", tmp_path / "cards")
+    """Each command prints what the page says it prints; its Hub is one on the loopback."""
+    home = tmp_path / "page"
+    home.mkdir()
+    shutil.copytree(ROOT / "cards", home / "cards")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "COLUMNS": "100"}
     environment.pop("IMITATION_STORE", None)
+    with Hub(tmp_path / "hub") as hub:
+        environment |= hub.environment(tmp_path / "home")
+        _run(page, home, environment)
+
+
+def _run(page, home, environment):
     output = ""
     for block in blocks(page):
         place = f"{page.name}, line {block.line}"
         if block.mark == "not run":
             output = ""
         elif block.mark == "file":
-            (tmp_path / block.value).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / block.value).write_text(block.text, encoding="utf-8")
+            (home / block.value).parent.mkdir(parents=True, exist_ok=True)
+            (home / block.value).write_text(block.text, encoding="utf-8")
         elif block.language in RUN:
             command = [*RUN[block.language], block.text]
             done = subprocess.run(
-                command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+                command, cwd=home, env=environment, capture_output=True, text=True, check=False
             )
             assert done.returncode == 0, f"{place}:\n{block.text}\n{done.stdout}{done.stderr}"
             output = done.stdout + done.stderr

@@ -43,7 +43,7 @@ LAYERS = [
     ("given_rows",),
     ("publish",),
     ("diff",),
-    ("explanation", "stored", "inputs"),
+    ("explanation", "stored", "inputs", "removals"),
     ("sources",),
     ("stages",),
     ("engines", "versions", "recipe", "recipe_generated", "recipe_parts", "contradictions"),

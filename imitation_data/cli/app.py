@@ -19,6 +19,7 @@ from imitation_data.cli import (
     generate,
     journal,
     leakage,
+    publish,
     recipe,
 )
 from imitation_data.errors import ImitationDataError, RecipeError
@@ -28,7 +29,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Build, check and look into imitation datasets.",
+    help="Build, check, version and publish imitation datasets.",
 )
 app.command("build")(recipe.build)
 app.command("generate")(generate.generate)
@@ -37,6 +38,11 @@ app.command("show")(dataset.show)
 app.command("sample")(dataset.sample)
 app.command("explain")(dataset.explain)
 app.command("diff")(diff.diff)
+app.command("publish")(publish.publish)
+app.command("pull")(publish.pull)
+app.command("rebuild")(publish.rebuild)
+app.command("remove")(publish.remove)
+app.command("retract")(publish.retract)
 app.command("dedup")(dedup.dedup)
 app.add_typer(dedup.index, name="index")
 app.add_typer(journal.journal, name="journal")

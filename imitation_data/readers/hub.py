@@ -5,6 +5,7 @@ where to look: `HF_ENDPOINT`, `HF_TOKEN`, `HF_HOME`, `HF_HUB_OFFLINE`.
 """
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
@@ -30,6 +31,10 @@ def fetch(repo: str, revision: str, files: Sequence[str] = ()) -> tuple[Path, st
     """
     # Importing the client takes longer than most commands need in all.
     from huggingface_hub import errors, snapshot_download  # noqa: PLC0415
+    from huggingface_hub.utils.tqdm import disable_progress_bars  # noqa: PLC0415
+
+    if sys.stderr is None or not sys.stderr.isatty():
+        disable_progress_bars()
 
     name = f"{repo}@{revision}"
     patterns = list(files) or None

@@ -74,6 +74,7 @@ def _render(summary: BuildSummary, body: str | None, where: str) -> str:
         "flow": flow(summary.steps),
         "holdings": holdings(summary.facts),
         "generated": any(source.generated for source in summary.sources),
+        "citation": _citation(summary),
     }
     if body is None:
         return environment.get_template(TEMPLATE).render(values)
@@ -83,6 +84,20 @@ def _render(summary: BuildSummary, body: str | None, where: str) -> str:
         raise _broken(where, error.lineno, error.message or "a mistake in the syntax") from error
     except Exception as error:  # whatever the template's own expressions raise
         raise _broken(where, _line(error), str(error) or type(error).__name__) from error
+
+
+def _citation(summary: BuildSummary) -> str:
+    """A BibTeX entry that pins the version."""
+    name = re.sub(r"[^a-z0-9]+", "_", summary.name.lower()).strip("_")
+    where = f"https://huggingface.co/datasets/{summary.repo}" if summary.repo else ""
+    fields = {
+        "title": f"{{{summary.name}}}",
+        "version": summary.version,
+        **({"howpublished": f"\\url{{{where}}}"} if where else {}),
+        "note": f"Fingerprint {summary.fingerprint}",
+    }
+    lines = "".join(f"  {key} = {{{value}}},\n" for key, value in fields.items())
+    return f"@misc{{{name}_{summary.version.replace('.', '_')},\n{lines}}}"
 
 
 def _line(error: Exception) -> int:

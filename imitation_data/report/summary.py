@@ -99,6 +99,10 @@ class BuildSummary:
         limits: known limits, one sentence each.
         recipe_yaml: the resolved recipe.
         tool_versions: distribution name to version.
+        terms: what licences and teachers' terms ask for, one sentence each.
+        repo: `org/name` on the Hub, where it is published; empty before.
+        forms: forms that lie beside the rows, each in a folder of its name, as JSON Lines.
+        evidence: whether the ledger beside the card quotes what its decisions rest on.
     """
 
     name: str
@@ -114,3 +118,7 @@ class BuildSummary:
     limits: tuple[str, ...] = ()
     recipe_yaml: str = ""
     tool_versions: Mapping[str, str] = field(default_factory=dict)
+    terms: tuple[str, ...] = ()
+    repo: str = ""
+    forms: tuple[str, ...] = ()
+    evidence: bool = True

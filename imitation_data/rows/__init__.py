@@ -12,6 +12,7 @@ from imitation_data.rows.length import Length
 from imitation_data.rows.markdown import Markdown
 from imitation_data.rows.pii import PII
 from imitation_data.rows.refusals import Refusals
+from imitation_data.rows.removal_requests import RemovalRequests
 from imitation_data.rows.repetition import Repetition
 from imitation_data.rows.roles import Roles
 from imitation_data.rows.step import RowStep, apply
@@ -30,6 +31,7 @@ ROW_STEPS: Mapping[str, type[RowStep]] = {
     "repetition": Repetition,
     "pii": PII,
     "divide": Divide,
+    "removal_requests": RemovalRequests,
     "tokens": Tokens,
 }
 

@@ -32,7 +32,10 @@ from imitation_data.stages.stage import whole_file
 from imitation_data.versions.semver import Pairs, sorted_ids
 
 FILE_CHARACTERS = 32 << 20
-GROUP_ROWS, GROUP_BYTES = 8192, 16 << 20
+PAGES = {"min_chunk_size": 64 << 10, "max_chunk_size": 256 << 10}  # bytes, not compressed
+FEW_VALUES = ["source", "teacher", "language", "license", "messages.list.element.role"]
+"""Columns with a dictionary; one of many values would change as a whole with any of its rows."""
+GROUP_ROWS, GROUP_BYTES = 65_536, 64 << 20
 LEDGER_ENTRIES = 2_000_000
 EXAMPLES = 3  # ledger entries shown for each reason
 
@@ -211,7 +214,8 @@ def write_data(task: WriteTask) -> None:
             out,
             SCHEMA,
             compression="zstd",
-            use_content_defined_chunking=True,
+            use_content_defined_chunking=PAGES,
+            use_dictionary=FEW_VALUES,
             write_page_index=True,
         ) as writer,
     ):
@@ -270,7 +274,7 @@ def write_ledger_files(folder: Path, files: Iterable[LedgerFile]) -> dict[int, t
             pq.ParquetWriter(out, ledger.SCHEMA, compression="zstd") as writer,
         ):
             while group is not None and entries < LEDGER_ENTRIES:
-                _note_examples(group, examples)
+                note_examples(group, examples)
                 writer.write_table(group)
                 entries += group.num_rows
                 group = next(groups, None)
@@ -282,7 +286,8 @@ def write_ledger_files(folder: Path, files: Iterable[LedgerFile]) -> dict[int, t
     }
 
 
-def _note_examples(table: pa.Table, examples: dict[tuple[int, str], list[Entry]]) -> None:
+def note_examples(table: pa.Table, examples: dict[tuple[int, str], list[Entry]]) -> None:
+    """Add the first `EXAMPLES` drops of each step and reason, in the ledger's order."""
     gone = table.filter(pc.is_in(table["action"], pa.array(["drop", "bad_record"])))
     places = zip(gone["step"].to_pylist(), gone["reason"].to_pylist(), strict=True)
     for place, key in enumerate(places):

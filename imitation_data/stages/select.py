@@ -138,6 +138,7 @@ def tables(decision: Decision, shards: Sequence[Shard]) -> tuple[Table, ...]:
                 (keys[pair.row], keys[pair.other], pair.found, mask(pair.evidence)[0])
                 for pair in one.pairs
             ],
+            quotes=True,
         )
         for one in decision.shown
         if one.pairs

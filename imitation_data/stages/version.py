@@ -30,6 +30,7 @@ from imitation_data.report.generation import (
 )
 from imitation_data.report.html import report_html
 from imitation_data.report.summary import BuildSummary, CheckResult, SourceFact, StepCount
+from imitation_data.report.terms import terms_notes
 from imitation_data.stages.books import Books
 from imitation_data.stages.finish import (
     LedgerFile,
@@ -131,7 +132,7 @@ def write_version(draft: Draft) -> tuple[StoredVersion, bool]:
                 return previous, False
             bump = "patch"
         summary = _summary(draft, number, coming.fingerprint, examples)
-        _render(draft, summary, folder)
+        _render(summary, folder)
         manifest = _manifest(draft, summary, files)
         manifest |= {"bump": bump, "previous": str(previous.version) if previous else None}
         manifest["inputs"] = inputs
@@ -154,9 +155,7 @@ def _inputs(draft: Draft, files: Mapping[str, object]) -> str:
         for source in cast("list[dict[str, object]]", recipe["sources"])
     ]
     written = {name: entry for name, entry in files.items() if name != "recipe.yaml"}
-    template = draft.recipe.folder / TEMPLATE
-    own = template.read_text(encoding="utf-8") if template.is_file() else None
-    return digest([recipe | {"sources": sources}, written, draft.files, own])
+    return digest([recipe | {"sources": sources}, written, draft.files])
 
 
 def stored_pairs(stored: StoredVersion) -> Pairs:
@@ -174,7 +173,7 @@ def stored_pairs(stored: StoredVersion) -> Pairs:
 
 
 def _write_rows(draft: Draft, folder: Path) -> Examples:
-    """Write data, ledger and recipe; return a few drops of each step."""
+    """Write data, ledger, recipe and its own card template; return a few drops of each step."""
     (folder / "data").mkdir()
     (folder / "ledger").mkdir()
     tasks = write_tasks(folder / "data", draft.shards, draft.tallies, draft.splits)
@@ -183,6 +182,9 @@ def _write_rows(draft: Draft, folder: Path) -> Examples:
     files += [partial(write_data, task) for task in tasks]
     written = list(draft.engine.map(_call, files))
     (folder / "recipe.yaml").write_text(draft.recipe.yaml(), encoding="utf-8")
+    template = draft.recipe.folder / TEMPLATE
+    if template.is_file():
+        (folder / TEMPLATE).write_bytes(template.read_bytes())
     return written[0]
 
 
@@ -234,6 +236,13 @@ def _summary(
         ),
         recipe_yaml=recipe.yaml(),
         tool_versions=_tool_versions(recipe),
+        terms=(
+            *terms_notes(draft.facts.teachers, recipe.accepts.terms),
+            *(
+                f"Rows of source {name!r} name no licence; the recipe accepts that."
+                for name in recipe.accepts.unlicensed
+            ),
+        ),
     )
 
 
@@ -303,11 +312,18 @@ def _tool_versions(recipe: Recipe) -> dict[str, str]:
     return {name: number for name, number in library_versions(tuple(names)).items() if number}
 
 
-def _render(draft: Draft, summary: BuildSummary, folder: Path) -> None:
-    template = draft.recipe.folder / TEMPLATE
+def _render(summary: BuildSummary, folder: Path) -> None:
+    template = folder / TEMPLATE
     own = template.read_text(encoding="utf-8") if template.is_file() else None
     (folder / "README.md").write_text(card_md(own, summary), encoding="utf-8")
     (folder / "report.html").write_text(report_html(summary), encoding="utf-8")
+
+
+def _plain_step(step: StepCount) -> dict[str, object]:
+    """A step without what quotes rows: the manifest is published."""
+    told = tuple(table for table in step.tables if not table.quotes)
+    plain = asdict(replace(step, tables=told))
+    return {key: value for key, value in plain.items() if key != "examples"}
 
 
 def _manifest(
@@ -319,6 +335,7 @@ def _manifest(
         "name": summary.name,
         "version": summary.version,
         "fingerprint": summary.fingerprint,
+        "description": summary.description,
         "license": summary.license,
         "encoding": summary.encoding,
         "rows": facts.total.rows,
@@ -328,10 +345,9 @@ def _manifest(
         "sources": [
             asdict(source) | {"list": draft.files[source.name]} for source in draft.sources
         ],
-        "steps": [
-            {key: value for key, value in asdict(step).items() if key != "examples"}
-            for step in summary.steps
-        ],
+        "steps": [_plain_step(step) for step in summary.steps],
+        "limits": list(summary.limits),
+        "terms": list(summary.terms),
         "checks": [asdict(check) for check in draft.checks],
         **({"generation": with_kept(draft.generation, facts)} if draft.generation else {}),
         "facts": facts.to_json(),

@@ -13,6 +13,7 @@ from imitation_data.rows.length import Length
 from imitation_data.rows.markdown import Markdown
 from imitation_data.rows.pii import PII
 from imitation_data.rows.refusals import Refusals
+from imitation_data.rows.removal_requests import RemovalRequests
 from imitation_data.rows.repetition import Repetition
 from imitation_data.rows.roles import Roles
 from imitation_data.rows.tokens import Tokens
@@ -36,6 +37,7 @@ CASES: Mapping[str, RowStep] = {
     "code only": Code(keep="only", roles=("user",)),
     "length": Length(min_chars=20, max_words=200, max_turns=20, max_tokens=1000, encoding="bytes"),
     "length turns": Length(min_words=2, max_chars=600, per="turn", roles=("assistant",)),
+    "removal_requests": RemovalRequests(requests=("1", "web/2")),
     "repetition": Repetition(),
     "repetition strict": Repetition(max_run=10, max_line_share=0.2, max_ngram_share=0.1, ngram=3),
     "pii": PII(),

@@ -1,4 +1,4 @@
-"""Stored versions of a few rows, written without a build."""
+"""Stored versions of a few rows, and a Hub with commands that speak to it."""
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +11,8 @@ import pytest
 from imitation_data.conversation import Conversation, Message, to_batch
 from imitation_data.versions.semver import Version
 from imitation_data.versions.store import Store, StoredVersion
+from tests.publish.asked import commands_for, three_versions
+from tests.servers.hub import Hub
 
 # What breaks lines, JSON, terminals or tokenizers elsewhere.
 HOSTILE = (
@@ -60,3 +62,22 @@ def stored(tmp_path: Path) -> Iterator[StoredVersion]:
     ]
     yield store_rows(tmp_path / "store", {"test": [first[:3]], "train": [first[3:], later]})
     shutil.rmtree(tmp_path / "store")
+
+
+@pytest.fixture
+def hub(tmp_path):
+    with Hub(tmp_path / "hub") as server:
+        yield server
+
+
+@pytest.fixture
+def commands(hub, tmp_path):
+    made = commands_for(hub, tmp_path)
+    yield made
+    made.end()
+
+
+@pytest.fixture(scope="session")
+def versions(tmp_path_factory):
+    """A store with 1.0.0, 1.1.0 and 2.0.0; not to be changed."""
+    return three_versions(tmp_path_factory.mktemp("versions"))

@@ -68,7 +68,7 @@ def test_every_part_of_the_summary_is_on_the_card():
         "| `min_rows` | passed | `2 rows` | `at least 1` |\n",
         "- Languages of a few words are guessed.\n",
         'load_dataset("ORGANISATION/example", revision="v0.1.0")',
-        "imitation-data build --source forum=PATH recipe.yaml\n",
+        "imitation-data rebuild example@0.1.0 --source forum=PATH\n",
         "```yaml\nname: example\n```\n",
     ):
         assert expected in body, expected

@@ -1,0 +1,92 @@
+"""A version to a folder: the same files as on the Hub, for another host, or a look before.
+
+The folder is whole when its `publish.json` is there: it goes first and comes last, and every other
+file is replaced whole. What else lies in the folder (a `.git`, notes) stays.
+"""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from imitation_data.atomic import whole_file, write_whole
+from imitation_data.errors import PublishError
+from imitation_data.publish.publication import CARD, CHANGELOG, PUBLISH, Publication
+from imitation_data.publish.rendered import Pages, Rendered, There, read_record
+
+
+def there_in(folder: Path) -> There:
+    """What lies in a folder.
+
+    Raises:
+        PublishError: it cannot be read, or its record is not one of ours.
+    """
+
+    def text(name: str) -> str | None:
+        path = folder / name
+        return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
+
+    try:
+        path = folder / PUBLISH
+        content = path.read_bytes() if path.is_file() else None
+        return There(read_record(content, str(folder)), text(CARD), text(CHANGELOG))
+    except OSError as error:
+        raise PublishError(f"{folder}: cannot be read ({error.strerror})") from error
+
+
+def publish_to_folder(
+    publication: Publication, folder: Path, pages: Pages, *, replace: bool = False
+) -> Rendered:
+    """Write a publication into a folder.
+
+    Args:
+        publication: what.
+        folder: where to; made if it is not there.
+        pages: how the pages beside it are written.
+        replace: whether files under `data/` and `ledger/` that are not ours may be taken away.
+
+    Raises:
+        PublishError: the folder holds another dataset or foreign rows, or cannot be written.
+    """
+    there = there_in(folder)
+    ours = publication.stored.name
+    if there.record and there.record.get("name") != ours:
+        raise PublishError(
+            f"{folder}: holds the dataset {there.record.get('name')!r}, not {ours!r}; name another "
+            "folder"
+        )
+    rendered = pages.render(publication, there)
+    coming = {*publication.files, *rendered.files}
+    old = _old(folder, coming, there.files, replace=replace)
+    (folder / PUBLISH).unlink(missing_ok=True)
+    for name, file in publication.files.items():
+        with whole_file(folder / name, PublishError) as out, file.path.open("rb") as stream:
+            shutil.copyfileobj(stream, out, 1 << 20)
+    for path in old:
+        path.unlink()
+    for name, content in rendered.files.items():
+        if name != PUBLISH:
+            write_whole(folder / name, content, PublishError)
+    write_whole(folder / PUBLISH, rendered.files[PUBLISH], PublishError)
+    return rendered
+
+
+def _old(
+    folder: Path, coming: set[str], ours: Mapping[str, object], *, replace: bool
+) -> list[Path]:
+    """Files that would be taken for rows of this version and are none."""
+    present = {
+        path.relative_to(folder).as_posix(): path
+        for name in ("data", "ledger")
+        for path in sorted((folder / name).rglob("*"))
+        if path.is_file()
+    }
+    present |= {name: folder / name for name in ours if (folder / name).is_file()}
+    old = {name: path for name, path in present.items() if name not in coming}
+    foreign = [name for name in old if name not in ours]
+    if foreign and not replace:
+        raise PublishError(
+            f"{folder}: holds {len(foreign):,} files that no version published here has brought, "
+            f"and that would be loaded as rows: {', '.join(foreign[:5])}; name another folder, or "
+            "take them away with --replace"
+        )
+    return list(old.values())

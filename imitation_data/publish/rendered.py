@@ -1,0 +1,146 @@
+"""Card, changelog and Croissant description of a publication, on top of what lies there already."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import unified_diff
+from pathlib import Path
+from typing import Any, cast
+
+import orjson
+
+from imitation_data.diff.changelog import changelog_of
+from imitation_data.diff.changelog import merge as merge_changelog
+from imitation_data.errors import PublishError
+from imitation_data.publish.card import Merged, merge, parse_card
+from imitation_data.publish.croissant import Place, PublishedFile, croissant_json
+from imitation_data.publish.publication import (
+    CARD,
+    CHANGELOG,
+    CROISSANT,
+    FORMAT,
+    PUBLISH,
+    Publication,
+)
+from imitation_data.report.card import TEMPLATE, card_md
+from imitation_data.versions.store import StoredVersion
+
+
+@dataclass(frozen=True)
+class There:
+    """What lies where a version is to go.
+
+    Attributes:
+        record: of the version published last, as `publish.json` holds it; empty if there is none.
+        card: the card as it is now; None if there is none.
+        changelog: the same.
+    """
+
+    record: Mapping[str, Any]
+    card: str | None = None
+    changelog: str | None = None
+
+    @property
+    def files(self) -> dict[str, Mapping[str, Any]]:
+        """Files of the version published last, with size and checksum."""
+        return dict(self.record.get("files", {}))
+
+    @property
+    def retracted(self) -> list[str]:
+        """Versions that were withdrawn."""
+        return list(self.record.get("retracted", []))
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What is written for people: `files` by name, and how the card came about."""
+
+    files: Mapping[str, bytes]
+    card: Merged
+    changelog: str
+
+
+def read_record(content: bytes | None, where: str) -> dict[str, Any]:
+    """Read a `publish.json`; empty if there is none.
+
+    Raises:
+        PublishError: it is not one that this version of imitation-data writes.
+    """
+    if content is None:
+        return {}
+    try:
+        record = orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        raise PublishError(f"{where}/{PUBLISH}: is not JSON ({error})") from error
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        found = record.get("format") if isinstance(record, dict) else type(record).__name__
+        raise PublishError(
+            f"{where}/{PUBLISH}: has the format {found!r}; this imitation-data reads format "
+            f"{FORMAT}: a newer one may have written it"
+        )
+    return cast("dict[str, Any]", record)
+
+
+@dataclass(frozen=True)
+class Pages:
+    """How the pages beside a version are to be written.
+
+    Attributes:
+        repo: `org/name`, or "" for a folder.
+        place: where and when it is published, for Croissant.
+        versions: all versions of the dataset up to this one, oldest first.
+        changelog: the curator's own changelog; None where there is none.
+        overwrite: whether what was edited by hand gives way.
+    """
+
+    repo: str
+    place: Place
+    versions: Sequence[StoredVersion]
+    changelog: Path | None = None
+    overwrite: bool = False
+
+    def render(self, publication: Publication, there: There) -> Rendered:
+        """Write them, and the record of everything."""
+        card = self._card(publication, there)
+        changelog = self._changelog(publication, there)
+        summary = replace(publication.summary, repo=self.repo)
+        files = {
+            name: PublishedFile(file.bytes, file.sha256)
+            for name, file in publication.files.items()
+            if name.endswith((".parquet", ".jsonl")) and not name.startswith("ledger/")
+        }
+        rendered = {
+            CARD: card.card.text().encode("utf-8", "replace"),
+            CHANGELOG: changelog.encode("utf-8", "replace"),
+            CROISSANT: croissant_json(summary, self.place, files),
+        }
+        prints = parse_card(self._fresh(publication)).prints()
+        rendered[PUBLISH] = publication.record(rendered, prints, there.retracted)
+        return Rendered(rendered, card, changelog)
+
+    def _fresh(self, publication: Publication) -> str:
+        path = publication.stored.path / TEMPLATE
+        own = path.read_text(encoding="utf-8") if path.is_file() else None
+        return card_md(own, replace(publication.summary, repo=self.repo))
+
+    def _card(self, publication: Publication, there: There) -> Merged:
+        ours = parse_card(self._fresh(publication))
+        if self.overwrite or there.card is None:
+            return Merged(ours)
+        return merge(ours, parse_card(there.card), there.record.get("prints"))
+
+    def _changelog(self, publication: Publication, there: There) -> str:
+        own = None
+        if self.changelog is not None and self.changelog.is_file():
+            own = self.changelog.read_text(encoding="utf-8")
+        sections = changelog_of(self.versions)
+        return merge_changelog(
+            own if own is not None else there.changelog, publication.stored.name, sections
+        )
+
+
+def differences(before: str, after: str, name: str) -> str:
+    """A unified diff of two texts, for people; empty if they are equal."""
+    lines = unified_diff(
+        before.splitlines(), after.splitlines(), f"{name} (there)", f"{name} (coming)", lineterm=""
+    )
+    return "\n".join(lines)

@@ -1,0 +1,186 @@
+"""A version to a folder, and back into another store, every byte held against its checksum."""
+
+import json
+import shutil
+
+import pytest
+
+from imitation_data.errors import PublishError
+from imitation_data.publish.publication import Wanted
+from imitation_data.publish.publish import Target, publish_version
+from imitation_data.publish.pull import pull
+from imitation_data.stored import load
+from imitation_data.versions.store import Store
+from tests.publish.asked import REPO
+
+
+def to_folder(store, version, folder, *, wanted=None, **target):
+    stored = store.find(f"trial@{version}")
+    return publish_version(stored, store, Target(f"folder:{folder}", **target), wanted or Wanted())
+
+
+def test_a_folder_holds_what_the_hub_would(versions, tmp_path):
+    """The same files, loadable by `datasets` as they lie; what else is there stays."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "NOTES.txt").write_text("mine", encoding="utf-8")
+    to_folder(versions, "1.0.0", folder)
+    to_folder(versions, "1.1.0", folder)
+    record = json.loads((folder / "publish.json").read_bytes())
+    assert record["version"] == "1.1.0"
+    assert set(record["files"]) | {"publish.json", "NOTES.txt"} == {
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
+    }
+
+
+def test_a_pulled_version_is_the_version(versions, tmp_path):
+    """The same manifest and data, its rows load; pulled again it is there already."""
+    folder = tmp_path / "out"
+    to_folder(versions, "1.1.0", folder)
+    store = Store(tmp_path / "other")
+    stored, new = pull(f"folder:{folder}", store)
+    assert new
+    assert stored.manifest == versions.find("trial@1.1.0").manifest
+    for split, rows in load("trial@1.1.0", versions.root).items():
+        assert list(load("trial", store.root)[split]) == list(rows)
+    assert pull(f"folder:{folder}", store) == (stored, False)
+
+
+def test_evidence_and_dropped_text_stay_at_home(versions, tmp_path):
+    """No quote of a row that was dropped is in any file that goes out, unless it is asked for."""
+    import polars as pl  # noqa: PLC0415
+
+    stored = versions.find("trial@1.0.0")
+    quoted = pl.read_parquet(stored.ledger_files()).filter(pl.col("evidence") != "")
+    assert len(quoted)
+    folder = tmp_path / "out"
+    to_folder(versions, "1.0.0", folder)
+    assert (pl.read_parquet(folder / "ledger" / "*.parquet")["evidence"] == "").all()
+    secrets = [text.strip("…")[:30] for text in quoted["evidence"]]
+    for path in folder.rglob("*"):
+        if path.suffix in {".md", ".json", ".yaml", ".html"}:
+            text = path.read_text(encoding="utf-8")
+            assert not any(secret in text for secret in secrets), path.name
+    assert not (folder / "report.html").exists()
+    to_folder(versions, "1.0.0", tmp_path / "more", wanted=Wanted(evidence=True))
+    ledger = pl.read_parquet(tmp_path / "more" / "ledger" / "*.parquet")
+    assert ledger.filter(pl.col("evidence") != "").equals(quoted)
+
+
+@pytest.mark.parametrize(
+    "name", ["data/train-00000-of-00001.parquet", "recipe.yaml", "manifest.json"]
+)
+@pytest.mark.parametrize("harm", ["changed", "gone", "longer"])
+def test_a_damaged_publication_is_refused(versions, tmp_path, name, harm):
+    """Every file is held against its checksum; nothing comes into the store."""
+    folder = tmp_path / "out"
+    to_folder(versions, "1.0.0", folder)
+    path = folder / name
+    content = path.read_bytes()
+    if harm == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(content + b" " if harm == "longer" else content[:-1] + b"\x01")
+    store = Store(tmp_path / "other")
+    with pytest.raises(PublishError):
+        pull(f"folder:{folder}", store)
+    assert store.names() == []
+
+
+def test_a_record_that_was_forged_with_its_file_is_refused(versions, tmp_path):
+    """Data and `publish.json` agree, the manifest does not: it is told."""
+    folder = tmp_path / "out"
+    to_folder(versions, "1.0.0", folder)
+    to_folder(versions, "2.0.0", tmp_path / "two")
+    name = "data/train-00000-of-00001.parquet"
+    shutil.copy(tmp_path / "two" / name, folder / name)
+    record = json.loads((folder / "publish.json").read_bytes())
+    record["files"][name] = json.loads((tmp_path / "two" / "publish.json").read_bytes())["files"][
+        name
+    ]
+    (folder / "publish.json").write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(PublishError, match="speak of different files"):
+        pull(f"folder:{folder}", Store(tmp_path / "other"))
+
+
+def test_another_version_of_the_same_number_is_not_overwritten(versions, tmp_path):
+    """The store has its own 1.0.0: the pull is refused, and says what to do."""
+    folder = tmp_path / "out"
+    to_folder(versions, "1.0.0", folder)
+    other = Store(tmp_path / "other")
+    shutil.copytree(versions.root / "trial" / "v1.0.0", other.root / "trial" / "v1.0.0")
+    path = other.root / "trial" / "v1.0.0" / "manifest.json"
+    path.write_bytes(path.read_bytes() + b"\n")
+    with pytest.raises(PublishError, match="another version of that number"):
+        pull(f"folder:{folder}", other)
+
+
+def test_a_folder_of_something_else_is_refused(versions, tmp_path):
+    """Foreign rows, another dataset, no publication at all: each in words."""
+    folder = tmp_path / "out"
+    (folder / "data").mkdir(parents=True)
+    (folder / "data" / "train-x.parquet").write_bytes(b"PAR1")
+    with pytest.raises(PublishError, match="would be loaded as rows"):
+        to_folder(versions, "1.0.0", folder)
+    to_folder(versions, "1.0.0", folder, replace=True)
+    record = json.loads((folder / "publish.json").read_bytes())
+    (folder / "publish.json").write_text(json.dumps(record | {"name": "other"}), encoding="utf-8")
+    with pytest.raises(PublishError, match="holds the dataset 'other'"):
+        to_folder(versions, "1.1.0", folder)
+    with pytest.raises(PublishError, match=r"has no publish\.json"):
+        pull(f"folder:{tmp_path}", Store(tmp_path / "other"))
+
+
+def test_the_curators_changelog_is_kept_up(versions, tmp_path):
+    """A paragraph written by hand stays through the next publish, here and where it goes."""
+    card = tmp_path / "card"
+    card.mkdir()
+    folder = tmp_path / "out"
+    to_folder(versions, "1.0.0", folder, card=card)
+    path = card / "CHANGELOG.md"
+    text = path.read_text(encoding="utf-8")
+    assert "## 1.0.0" in text
+    path.write_text(text.replace("## 1.0.0\n", "## 1.0.0\n\nThe first words.\n"), encoding="utf-8")
+    to_folder(versions, "1.1.0", folder, card=card)
+    for place in (path, folder / "CHANGELOG.md"):
+        found = place.read_text(encoding="utf-8")
+        assert found.index("## 1.1.0") < found.index("The first words.")
+
+
+def test_a_damaged_version_is_not_published(versions, tmp_path):
+    """What the store holds is held against the manifest before anything goes out."""
+    store = Store(tmp_path / "store")
+    shutil.copytree(versions.root / "trial", store.root / "trial")
+    path = store.find("trial@1.0.0").path / "data" / "train-00000-of-00001.parquet"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(PublishError, match="is not the file of the manifest"):
+        to_folder(store, "1.0.0", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_pull_from_the_hub_and_retract(hub, commands, versions, tmp_path):
+    """Publish, pull into another store, verify, withdraw; what stays public is said."""
+    for version in ("1.0.0", "1.1.0"):
+        commands("publish", f"trial@{version}", "--to", REPO, "--store", versions.root)
+    other = tmp_path / "other"
+    done = commands("pull", f"{REPO}@v1.0.0", "--store", other, "--json").json
+    assert done["new"]
+    manifest = versions.find("trial@1.0.0").manifest
+    assert Store(other).find("trial@1.0.0").manifest == manifest
+    commands("pull", REPO, "--store", other)
+    assert [str(one.version) for one in Store(other).versions("trial")] == ["1.0.0", "1.1.0"]
+    missing = commands("pull", f"{REPO}@v9.0.0", "--store", other)
+    assert (missing.code, "no revision 'v9.0.0'" in missing.err) == (1, True)
+    hub.fail_next("DELETE", "/tag/", "lost")
+    commit = hub.refs(REPO)["refs/tags/v1.1.0"]
+    gone = commands("retract", f"{REPO}@v1.1.0", "--reason", "Two rows were wrong.")
+    assert gone.code == 0
+    assert "stays in the history" in gone.out
+    assert "head of main still holds its rows" in gone.out
+    assert "refs/tags/v1.1.0" not in hub.refs(REPO)
+    assert "Two rows were wrong." in hub.files(REPO)["CHANGELOG.md"].decode()
+    assert commit in hub.git(REPO, "log", "--format=%H", "main")
+    again = commands("publish", "trial@1.1.0", "--to", REPO, "--store", versions.root)
+    assert (again.code, "was withdrawn there" in again.err) == (1, True)
+    commands("publish", "trial@2.0.0", "--to", REPO, "--store", versions.root)
+    assert "**Withdrawn.** Two rows were wrong." in hub.files(REPO)["CHANGELOG.md"].decode()

@@ -1,0 +1,132 @@
+"""Removal requests bind every later build, whoever had lost to the rows that go."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from imitation_data.cli.app import main
+from imitation_data.errors import StoreError
+from imitation_data.removals import FILE, read_requests, request, requests_of
+from imitation_data.runner import build
+from imitation_data.stored import load
+from imitation_data.versions.store import Store
+from tests.conftest import sharegpt
+
+ROWS = {
+    "one": ["What is a tide?", "The sea that rises and falls."],
+    "twin": ["What is a tide?", "The sea that rises and falls."],
+    "two": ["What is a reef?", "A ridge under water."],
+    "three": ["What is a cove?", "A small bay."],
+}
+STEPS = [
+    {"type": "exact_dedup", "level": "conversation"},
+    {"type": "split", "shares": {"train": 0.5, "test": 0.5}},
+]
+
+
+@pytest.fixture
+def recipe(write_recipe):
+    return write_recipe({"web": sharegpt(ROWS)}, steps=STEPS)
+
+
+def origins(store, name="trial"):
+    rows = load(name, store)
+    return {origin for split in rows.values() for origin in split["origin"]}
+
+
+def ledger(stored):
+    return pl.read_parquet(stored.ledger_files()).filter(pl.col("reason") == "removal_request")
+
+
+def test_a_request_binds_the_next_builds(recipe, tmp_path):
+    """The row goes, so does the twin that had lost to it, MAJOR; and it stays so."""
+    store = Store(tmp_path / "store")
+    first = build(recipe, store=store.root, workers=1)
+    assert origins(store.root) == {"one", "two", "three"}
+    found = request(store, "trial", ["one"], note="asked by mail")
+    assert found.rows == ("web/one:0",)
+    assert found.lost == ("web/twin:0",)
+    assert found.versions == ("trial@1.0.0",)
+    second = build(recipe, store=store.root, workers=1)
+    assert str(second.stored.version) == "2.0.0"
+    assert origins(store.root) == {"two", "three"}
+    gone = ledger(second.stored).select("origin", "found", "evidence").rows()
+    assert sorted(gone) == [("one", "origin", ""), ("twin", "origin", "")]
+    assert ledger(first.stored).is_empty()
+    assert not build(recipe, store=store.root, workers=1).new
+
+
+def test_a_list_that_is_lost_still_binds(recipe, tmp_path):
+    """Requests stand in the version's recipe: the next build has them from there."""
+    store = Store(tmp_path / "store")
+    build(recipe, store=store.root, workers=1)
+    request(store, "trial", ["two"])
+    build(recipe, store=store.root, workers=1)
+    (store.root / "trial" / FILE).unlink()
+    assert not build(recipe, store=store.root, workers=1).new
+    assert set(requests_of(store.find("trial"))) >= {"web/two"}
+
+
+def test_an_id_is_found_after_cleaning(write_recipe, tmp_path):
+    """A content that only a step makes is removed by its id, whatever record it comes from."""
+    recipe = write_recipe(
+        {"web": sharegpt({"one": ["<p>Hi there</p>", "Yes."], "two": ["Other", "No."]})},
+        steps=[{"type": "markdown"}],
+    )
+    store = tmp_path / "store"
+    build(recipe, store=store, workers=1)
+    (row,) = [row for row in load("trial", store)["train"] if row["origin"] == "one"]
+    (recipe.parent / FILE).write_text(f"# because\n{row['id']}\n", encoding="utf-8")
+    stored = build(recipe, store=store, workers=1).stored
+    assert origins(store) == {"two"}
+    assert ledger(stored)["found"].to_list() == ["id"]
+
+
+def test_repeats_of_a_record_go_with_it(write_recipe, tmp_path):
+    """`#2` is another record of the same bytes: one request is for both."""
+    lines = [json.dumps({"instruction": "Say a", "input": "", "output": "a"})] * 2
+    lines.append(json.dumps({"instruction": "Say b", "input": "", "output": "b"}))
+    recipe = write_recipe(
+        {}, sources=[{"name": "web", "reader": "alpaca", "path": "a.jsonl", "license": "MIT"}]
+    )
+    (recipe.parent / "a.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    store = tmp_path / "store"
+    build(recipe, store=store, workers=1)
+    first = sorted(origins(store), key=len)
+    base = next(origin.partition("#")[0] for origin in first if "#" in origin)
+    request(Store(store), "trial", [f"web/{base}"])
+    build(recipe, store=store, workers=1)
+    assert len(origins(store)) == 1
+
+
+def test_what_is_not_there_is_told(recipe, tmp_path):
+    """A request that names nothing would remove nothing: it is refused, and nothing is noted."""
+    store = Store(tmp_path / "store")
+    build(recipe, store=store.root, workers=1)
+    with pytest.raises(StoreError, match="no row or record 'nobody'"):
+        request(store, "trial", ["one", "nobody"])
+    assert read_requests(store.root / "trial" / FILE) == ()
+
+
+def test_the_list_is_read_as_people_write_it(tmp_path):
+    """Comments, empty lines, a byte order mark and DOS line ends are no requests."""
+    path = tmp_path / FILE
+    path.write_bytes("\ufeff# why\r\n\r\n web/one \r\n#\r\n#odd-origin\r\n".encode())
+    assert read_requests(path) == ("web/one", "#odd-origin")
+
+
+def test_the_command_says_what_goes_and_what_stays(recipe, tmp_path, capsys, monkeypatch):
+    """The versions that hold the rows are named, since they stay as they are."""
+    store = str(tmp_path / "store")
+    build(recipe, store=store, workers=1)
+    arguments = ["imitation-data", "remove", "trial", "one", "--store", store]
+    monkeypatch.setattr("sys.argv", arguments)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    told = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert "web/twin:0 (had lost to one of them" in told
+    assert "trial@1.0.0" in told
+    assert Path(store, "trial", FILE).read_text(encoding="utf-8").startswith("web/one\n")
