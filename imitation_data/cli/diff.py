@@ -99,12 +99,7 @@ def _print(found: "Diff") -> None:
     from imitation_data.cli.dataset import say  # noqa: PLC0415 - keeps --help fast
 
     say(f"{found.old.label} → {found.new.label}: {found.old.count:,} → {found.new.count:,} rows")
-    if found.missing:
-        say(f"major: {found.missing:,} rows of the old are missing, or are in another split")
-    elif found.fresh:
-        say(f"minor: {found.fresh:,} rows were added, and none is missing")
-    else:
-        say("none: the rows are the same")
+    say(f"{found.bump}: {found.verdict(found.old.label)}")
     say(f"{found.read:,} rows before; {found.kept:,} of them have the same content and split")
     if sources := found.by_source:
         say(f"{'source':<20}" + "".join(f"{name:>11}" for name in KINDS))

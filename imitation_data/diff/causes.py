@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from imitation_data.diff.changes import Changes, SourceChange, StepChange
+from imitation_data.diff.changes import Changes, SourceChange, StepChange, counted
 from imitation_data.diff.ledgers import Entry, Record, Told
 from imitation_data.diff.match import KINDS, Kind
 
@@ -45,7 +45,7 @@ class Cause:
     key: str
 
     def __str__(self) -> str:
-        return f"{self.rows:,} row{'s' * (self.rows != 1)} {self.kind}: {self.words}"
+        return f"{counted(self.rows)} {self.kind}: {self.words}"
 
 
 def causes_of(

@@ -98,12 +98,8 @@ def _counts(table: object) -> dict[str, int]:
 
 
 def _bump(diff: Diff, previous: str) -> str:
-    if diff.missing:
-        told = f"{diff.missing:,} rows of {previous} are missing, or are in another split"
-        return f"Major: {told}."
-    if diff.fresh:
-        return f"Minor: {diff.fresh:,} rows were added; all of {previous} are still there."
-    return f"Patch: the rows are those of {previous}, with the same content and splits."
+    bump = "patch" if diff.bump == "none" else diff.bump  # or there were no such version
+    return f"{bump.capitalize()}: {diff.verdict(previous)}."
 
 
 def _table(diff: Diff) -> str:
@@ -184,7 +180,7 @@ def merge(existing: str | None, name: str, sections: Iterable[str]) -> str:
             _insert(parts, _Part(version, [f"{heading}\n"]))
             mine = next(part for part in parts if part.version == version)
         if not mine.edited:
-            _write(mine, body.strip("\n") + "\n")
+            _write(mine, body.strip("\n") + "\n", last=mine is parts[-1])
     return "".join(line for part in parts for line in part.lines)
 
 
@@ -200,23 +196,34 @@ def _digest(text: str) -> str:
 def _parts(text: str) -> list[_Part]:
     """Cut a changelog at the headings that name a version, code and generated parts apart."""
     parts = [_Part("", [])]
-    fence = ""
-    for line in _lines(text):
+    lines = list(_lines(text))
+    fenced = _fenced(lines)
+    for place, line in enumerate(lines):
         part, plain = parts[-1], line.rstrip("\r\n")
         inside = part.begin >= 0 and part.end < 0
-        mark = _FENCE.match(plain)
         heading = _HEADING.fullmatch(plain)
         if inside and plain == _CLOSING:
             part.end = len(part.lines)
-        elif mark and not inside:
-            closes = mark[1].startswith(fence) and not plain[mark.end() :].strip()
-            fence = mark[1] if not fence else "" if closes else fence
-        elif not fence and heading:
+        elif heading and place not in fenced:
             parts.append(_Part(heading[1], []))
-        elif not fence and part.begin < 0 and part.version and _OPENING.fullmatch(plain):
+        elif part.version and part.begin < 0 and place not in fenced and _OPENING.fullmatch(plain):
             part.begin = len(part.lines)
         parts[-1].lines.append(line)
     return parts
+
+
+def _fenced(lines: Sequence[str]) -> set[int]:
+    """Lines of code blocks; a fence that nothing closes opens none."""
+    found: set[int] = set()
+    fence, begin = "", 0
+    for place, line in enumerate(lines):
+        mark = _FENCE.match(line)
+        if mark and not fence:
+            fence, begin = mark[1], place
+        elif mark and mark[1].startswith(fence) and not line[mark.end() :].strip():
+            found.update(range(begin, place + 1))
+            fence = ""
+    return found
 
 
 def _lines(text: str) -> Iterator[str]:
@@ -235,19 +242,18 @@ def _insert(parts: list[_Part], part: _Part) -> None:
     parts.insert(place, part)
 
 
-def _write(part: _Part, body: str) -> None:
+def _write(part: _Part, body: str, *, last: bool) -> None:
     """Put the generated part in its place, or at the end of the section where it has none."""
-    if part.begin >= 0 and part.written == body:
-        return
     block = [f"<!-- diff {_digest(body)} -->\n", *_lines(body), f"{_CLOSING}\n"]
+    after = len(block) - 1
     if part.begin < 0:
-        while len(part.lines) > 1 and not part.lines[-1].strip("\r\n"):
-            part.lines.pop()
         _end_with_blank(part)
         part.begin, part.end = len(part.lines), len(part.lines) - 1
-        block.append("\n")
+        block += [] if last else ["\n"]
+    elif part.written == body:
+        return
     part.lines[part.begin : part.end + 1] = block
-    part.end = part.begin + len(list(_lines(body))) + 1
+    part.end = part.begin + after
 
 
 def _end_with_blank(part: _Part) -> None:

@@ -15,6 +15,11 @@ _LONG = 300  # steps; longer recipes are paired by type alone
 _BY_TYPE = 1000  # what a pair of equal type weighs; equal options weigh 1 beside it
 
 
+def counted(rows: int) -> str:
+    """`1 row`, `2,000 rows`."""
+    return f"{rows:,} row" if rows == 1 else f"{rows:,} rows"
+
+
 @dataclass(frozen=True)
 class OptionChange:
     """One option, before and after, in words; None where there was none."""

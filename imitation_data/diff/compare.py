@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from imitation_data.diff.causes import Cause, causes_of
-from imitation_data.diff.changes import Changes, changes_between
+from imitation_data.diff.changes import Changes, changes_between, counted
 from imitation_data.diff.history import history_of
 from imitation_data.diff.ledgers import told_by
 from imitation_data.diff.match import CONTENT, KEY, KINDS, Kind, Matched, Places, balance, match
@@ -55,6 +55,14 @@ class Diff:
     def bump(self) -> Bump:
         """What the rows alone ask for, as `versions.semver.row_bump` has it."""
         return "major" if self.missing else "minor" if self.fresh else "none"
+
+    def verdict(self, old: str) -> str:
+        """What the bump rests on, in words; `old` is what the old side is called in them."""
+        if self.missing:
+            return f"{counted(self.missing)} of {old} missing or in another split"
+        if self.fresh:
+            return f"{counted(self.fresh)} added, all of {old} still there"
+        return f"the rows of {old}, with the same content and splits"
 
     @property
     def kept(self) -> int:

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 from imitation_data.versions.store import StoredVersion
 
-NUMBER = r"(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)(?:-[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?"
+_N = r"(?:0|[1-9][0-9]{0,17})"
+NUMBER = rf"{_N}\.{_N}\.{_N}(?:-[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?"
 _FORM = re.compile(NUMBER)
 
 Order = tuple[tuple[int, ...], bool, tuple[tuple[bool, int, str], ...]]
@@ -21,7 +22,7 @@ def order_of(version: str) -> Order:
         raise ValueError(f"{version!r} is no version; expected major.minor.patch[-pre-release]")
     numbers, _, pre = version.partition("-")
     words = tuple(
-        (not word.isdigit(), int(word) if word.isdigit() else 0, word)
+        (not word.isdigit(), len(word) if word.isdigit() else 0, word)
         for word in pre.split(".")
         if word
     )
