@@ -252,7 +252,7 @@ def options_between(
         if (
             isinstance(one, list)
             and isinstance(two, list)
-            and max(map(len, map(str, words))) >= WIDTH
+            and any(str(word).endswith("…") for word in words)
         ):
             words = [
                 told([item for item in mine if item not in other])

@@ -85,7 +85,7 @@ def both_ways(old, new):
         return [compare(*open_sides(*some, store)) for some in (paths, paths[::-1])]
 
 
-@settings(max_examples=120)
+@settings(max_examples=80)
 @given(ROWS, ROWS)
 def test_a_diff_applied_gives_the_other_side(old, new):
     """Rows it does not name are equal in every column; its bump and its mirror are as they must."""
@@ -107,7 +107,7 @@ def places(one, two):
     return sorted(zip(one, two, strict=True), key=str)
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(ROWS)
 def test_a_side_does_not_differ_from_itself(rows):
     """No row is named, and no version would follow."""
