@@ -14,7 +14,7 @@ from imitation_data.conversation import Conversation, from_batch
 from imitation_data.errors import StoreError
 from imitation_data.ledger import Entry
 from imitation_data.stages.shards import read_table
-from imitation_data.versions.store import Store, StoredVersion, default_store
+from imitation_data.versions.store import Store, StoredVersion, open_store
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _KEY = re.compile(r"(?P<source>[^/]+)/(?P<origin>.+?)(?::\d+)?", re.DOTALL)
@@ -43,14 +43,14 @@ class Explanation:
 
 
 def explain(
-    what: str, dataset: str = "", store: str | Path | None = None
+    what: str, dataset: str = "", store: str | Path | Store | None = None
 ) -> tuple[Explanation, ...]:
     """Tell what happened to a record.
 
     Args:
         what: an origin, a row's id, `source/origin`, or a key `source/origin:part`.
         dataset: `NAME` or `NAME@VERSION`; the latest version of every dataset when empty.
-        store: folder of versions; `$IMITATION_STORE` or `./store` when not given.
+        store: folder of versions or URL; `$IMITATION_STORE` or `./store` when not given.
 
     Returns:
         One explanation for each record and version in which it is found.
@@ -58,15 +58,12 @@ def explain(
     Raises:
         StoreError: nothing in these versions has that origin, id or key.
     """
-    where = Store(Path(store) if store is not None else default_store())
-    versions = (
-        [where.find(dataset)] if dataset else [where.versions(name)[-1] for name in where.names()]
-    )
+    where = store if isinstance(store, Store) else open_store(store)
+    versions = [where.find(name) for name in ([dataset] if dataset else where.names())]
     found = tuple(story for stored in versions for story in _stories(where, stored, what))
     if not found:
         names = (
-            ", ".join(str(stored) for stored in versions)
-            or f"the store {where.root}, which is empty"
+            ", ".join(str(stored) for stored in versions) or f"the store {where}, which is empty"
         )
         raise StoreError(
             f"no record or row {what!r} in {names}; expected an origin, an id or a key"

@@ -141,7 +141,7 @@ class _Plan:
 
 
 def generate_source(
-    recipe: Recipe, number: int, source: BoundSource, build_folder: Path, orders: Orders
+    recipe: Recipe, number: int, source: BoundSource, store: Store, orders: Orders
 ) -> tuple[Path, dict[str, Any]]:
     """Make a source's candidates.
 
@@ -149,7 +149,7 @@ def generate_source(
         recipe: to which the source belongs.
         number: of the source.
         source: with a procedure.
-        build_folder: where the stage's folder goes.
+        store: in whose build folder the stage's folder goes.
         orders: what may be done.
 
     Returns:
@@ -160,11 +160,10 @@ def generate_source(
         TeacherError: the teacher cannot be asked.
         StoreError: the journal cannot be used.
     """
-    store = Store(build_folder.parent.parent)
     _refuse_a_mixture(store, recipe, orders)
     plan = _Plan.of(recipe, source, store, orders.limit)
     teacher = plan.teacher
-    folder = build_folder / f"generate-{number:02d}-{plan.key()[:16]}"
+    folder = store.build_folder(recipe.name) / f"generate-{number:02d}-{plan.key()[:16]}"
     facts = _made(folder, orders)
     if facts is not None and facts["complete"]:
         return folder / FILE, facts
@@ -182,7 +181,7 @@ def generate_source(
         orders.seen,
         orders.say,
     )
-    path = orders.journal or store.root / "journal.sqlite"
+    path = orders.journal or store.journal()
     folder.mkdir(parents=True, exist_ok=True)
     from imitation_data.generate.run import Run  # noqa: PLC0415 - loads a teacher's client
 
@@ -357,8 +356,8 @@ def generate(recipe: Recipe, store: Store, orders: Orders) -> dict[str, dict[str
     sources = [(place, one) for place, one in enumerate(recipe.sources) if one.procedure]
     if not sources:
         raise RecipeError(["no source is generated; expected one with `generate`"], recipe.name)
-    with store.locked(recipe.name) as folder:
+    with store.locked(recipe.name):
         return {
-            one.name: generate_source(recipe, place, one, folder, orders)[1]
+            one.name: generate_source(recipe, place, one, store, orders)[1]
             for place, one in sources
         }

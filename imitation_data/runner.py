@@ -46,8 +46,9 @@ from imitation_data.stages.select import ApplyTask, apply_decision, apply_tasks,
 from imitation_data.stages.select import decide as decide_rows
 from imitation_data.stages.shards import Shard
 from imitation_data.stages.stage import digest, library_versions
-from imitation_data.stages.version import Draft, coming_version, warnings, write_version
-from imitation_data.versions.store import Store, StoredVersion, default_store
+from imitation_data.stages.version import Draft, warnings, write_version
+from imitation_data.versions.coming import PLAIN, Release, coming_version
+from imitation_data.versions.store import Store, StoredVersion, open_store
 
 Progress = Callable[[str, int, int, int], None]
 """Called with a stage's name, its finished and all tasks, and the rows done so far."""
@@ -103,10 +104,10 @@ def build(
     recipe: Recipe | str | Path,
     *,
     store: str | Path | None = None,
-    workers: int | None = None,
+    workers: int | Local | None = None,
     progress: Progress | None = None,
-    engine: Local | None = None,
     orders: Orders | None = None,
+    release: Release = PLAIN,
 ) -> Built:
     """Build a recipe into a version in the store.
 
@@ -115,12 +116,12 @@ def build(
 
     Args:
         recipe: a recipe, its file, or the folder with its `recipe.yaml`.
-        store: folder of versions; `$IMITATION_STORE` or `./store` when not given.
-        workers: worker processes; all cores when not given. With more than one, a script needs
-            the usual `if __name__ == "__main__":`.
+        store: folder of versions or `s3://` URL; `$IMITATION_STORE` or `./store` when not given.
+        workers: worker processes, or what runs them; all cores when not given. With more than
+            one, a script needs the usual `if __name__ == "__main__":`.
         progress: called as work is done.
-        engine: runs the tasks, instead of an own one with `workers`.
         orders: what may be asked of teachers; without, only answers of the journal are used.
+        release: whether it is a preview, and how large the bump is at least.
 
     Raises:
         RecipeError: the recipe is wrong.
@@ -133,11 +134,12 @@ def build(
         TeacherError: a teacher cannot be asked.
     """
     made = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
-    where = Store(Path(store) if store is not None else default_store())
-    own = nullcontext(engine) if engine else Local(workers or cores())
-    with where.locked(made.name) as folder, own as tasks:
+    where = open_store(store)
+    own = nullcontext(workers) if isinstance(workers, Local) else Local(workers or cores())
+    with where.locked(made.name) as folder, own as engine:
         bound = with_requests(made, where)
-        return _Run(bound, where, folder, tasks, progress or _silent, orders or Orders()).run()
+        run = _Run(bound, where, folder, engine, progress or _silent, orders or Orders(), release)
+        return run.run()
 
 
 def _groups(steps: Sequence[StepUse]) -> Iterator[tuple[StepUse, ...]]:
@@ -163,6 +165,7 @@ class _Run:
     engine: Local
     progress: Progress
     orders: Orders
+    release: Release
 
     def run(self) -> Built:
         started = time.perf_counter()
@@ -226,7 +229,7 @@ class _Run:
         """A source that can be read: candidates of one that a teacher makes."""
         if source.procedure is None:
             return source
-        path, facts = generate_source(self.recipe, number, source, self.folder, self.orders)
+        path, facts = generate_source(self.recipe, number, source, self.store, self.orders)
         state.generation[source.name] = facts
         return replace(source, path=path)
 
@@ -363,7 +366,7 @@ class _Run:
 
     def _draft(self, state: _State, total: Total, checks: tuple[CheckResult, ...]) -> Draft:
         pairs = total.pairs(state.splits)
-        coming = coming_version(self.store, self.recipe.name, pairs)
+        coming = coming_version(self.store, self.recipe.name, pairs, self.release)
         del pairs
         give_back()
         return Draft(

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imitation_data.versions.store import Store, default_store
+from imitation_data.versions.store import open_store
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -13,8 +13,9 @@ def load(reference: str, store: str | Path | None = None) -> "DatasetDict":
     """Load a version.
 
     Args:
-        reference: `NAME` for the latest version, or `NAME@VERSION`.
-        store: folder of versions; `$IMITATION_STORE` or `./store` when not given.
+        reference: `NAME` for the latest release, `NAME@1.2`, `NAME@1.2.0`, or `NAME@rc` for the
+            newest preview of a channel.
+        store: folder of versions or URL; `$IMITATION_STORE` or `./store` when not given.
 
     Returns:
         One `datasets.Dataset` a split, memory-mapped, with the columns of the row.
@@ -24,6 +25,6 @@ def load(reference: str, store: str | Path | None = None) -> "DatasetDict":
     """
     from datasets import Dataset, DatasetDict  # noqa: PLC0415 - takes a second to import
 
-    found = Store(Path(store) if store is not None else default_store()).find(reference)
+    found = open_store(store).find(reference)
     files = {split: [str(path) for path in paths] for split, paths in found.data_files().items()}
     return DatasetDict({split: Dataset.from_parquet(paths) for split, paths in files.items()})

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from imitation_data.ledger import Entry
     from imitation_data.versions.store import Store
 
-REFERENCE = "NAME (its latest version) or NAME@VERSION."
+REFERENCE = "NAME (its latest release), NAME@VERSION, or NAME@CHANNEL for its newest preview."
 ANYWHERE = "NAME[@VERSION], a file, a folder (also a saved one), or org/name[@revision] on the Hub."
 
 
@@ -94,7 +94,7 @@ def explain(
 
     from imitation_data.explanation import explain as find  # noqa: PLC0415 - keeps --help fast
 
-    stories = find(what, dataset, open_store(store).root)
+    stories = find(what, dataset, open_store(store))
     if json:
         plain = [
             {
@@ -203,9 +203,7 @@ def say(text: str, *, err: bool = False) -> None:
     typer.echo(terminal(text, line=True), err=err)
 
 
-def open_store(path: object) -> "Store":
-    from pathlib import Path  # noqa: PLC0415
+def open_store(location: str | None) -> "Store":
+    from imitation_data.versions.store import open_store as opened  # noqa: PLC0415
 
-    from imitation_data.versions.store import Store, default_store  # noqa: PLC0415
-
-    return Store(Path(str(path)) if path is not None else default_store())
+    return opened(location)

@@ -1,14 +1,16 @@
 """Options that commands share."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 StoreOption = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
-        "--store", help="Folder of versions.", envvar="IMITATION_STORE", show_default="./store"
+        "--store",
+        help="Folder of versions, or s3://bucket/prefix.",
+        envvar="IMITATION_STORE",
+        show_default="./store",
     ),
 ]
 WorkersOption = Annotated[

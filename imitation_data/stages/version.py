@@ -7,15 +7,11 @@ from pathlib import Path
 from shutil import rmtree
 from typing import cast
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from imitation_data.conversation import SCHEMA
 from imitation_data.dataset_step import Table
 from imitation_data.engines.local import Local
-from imitation_data.errors import BuildError, StoreError
-from imitation_data.identity import ids_of
+from imitation_data.errors import BuildError
 from imitation_data.ledger import Entry
 from imitation_data.options import brief_options
 from imitation_data.readers.files import checksum
@@ -40,51 +36,15 @@ from imitation_data.stages.finish import (
 )
 from imitation_data.stages.shards import Shard
 from imitation_data.stages.stage import digest, library_versions
-from imitation_data.versions.semver import (
-    Bump,
-    Pairs,
-    Version,
-    fingerprint,
-    row_bump,
-    sorted_ids,
-)
-from imitation_data.versions.store import FORMAT, Store, StoredVersion
+from imitation_data.versions.coming import Coming, columns
+from imitation_data.versions.manifest import FORMAT
+from imitation_data.versions.semver import Version
+from imitation_data.versions.store import Store, StoredVersion
 
 Examples = dict[int, tuple[Entry, ...]]
 """By step, a few of its drops."""
 
 LIBRARIES = ("datasets", "orjson", "polars", "pyarrow", "xxhash")
-
-
-@dataclass(frozen=True)
-class Coming:
-    """The version that comes next, as far as the rows decide it.
-
-    Attributes:
-        number: what it would have; a rebuild without change is thrown away again.
-        bump: what the rows ask for.
-        previous: the newest version there is.
-        fingerprint: of the rows.
-    """
-
-    number: Version
-    bump: Bump
-    previous: StoredVersion | None
-    fingerprint: str
-
-
-def coming_version(store: Store, name: str, pairs: Pairs) -> Coming:
-    """Number the version that comes next from its (split, id) pairs.
-
-    Raises:
-        StoreError: the rows of the version before cannot be read.
-    """
-    versions = store.versions(name)
-    if not versions:
-        return Coming(Version(1, 0, 0), "first", None, fingerprint(pairs))
-    bump = row_bump(stored_pairs(versions[-1]), pairs)
-    number = versions[-1].version.bumped("patch" if bump == "none" else bump)
-    return Coming(number, bump, versions[-1], fingerprint(pairs))
 
 
 @dataclass(frozen=True)
@@ -117,8 +77,7 @@ def write_version(draft: Draft) -> tuple[StoredVersion, bool]:
     Returns:
         The version, and whether it is new.
     """
-    coming, previous, bump = draft.coming, draft.coming.previous, draft.coming.bump
-    number = coming.number
+    coming, number = draft.coming, draft.coming.number
     try:
         folder = draft.store.start(draft.recipe.name, number)
         examples = _write_rows(draft, folder)
@@ -126,20 +85,17 @@ def write_version(draft: Draft) -> tuple[StoredVersion, bool]:
             (folder / name).write_bytes(content)
         files = _checksums(folder)
         inputs = _inputs(draft, files)
-        if previous is not None and bump == "none":
-            if previous.manifest.get("inputs") == inputs:
-                rmtree(folder)
-                return previous, False
-            bump = "patch"
+        if standing := coming.standing(inputs):
+            rmtree(folder)
+            return standing, False
         summary = _summary(draft, number, coming.fingerprint, examples)
         _render(summary, folder)
         manifest = _manifest(draft, summary, files)
-        manifest |= {"bump": bump, "previous": str(previous.version) if previous else None}
-        manifest["inputs"] = inputs
+        manifest |= {**coming.told(), "inputs": inputs}
         return draft.store.finish(folder, draft.recipe.name, number, manifest), True
     except (OSError, pa.ArrowException) as error:
         raise BuildError(
-            f"{draft.store.root}: the version cannot be written ({error}); make room or mend the "
+            f"{draft.store}: the version cannot be written ({error}); make room or mend the "
             "store, then run again to resume"
         ) from error
 
@@ -156,20 +112,6 @@ def _inputs(draft: Draft, files: Mapping[str, object]) -> str:
     ]
     written = {name: entry for name, entry in files.items() if name != "recipe.yaml"}
     return digest([recipe | {"sources": sources}, written, draft.files])
-
-
-def stored_pairs(stored: StoredVersion) -> Pairs:
-    """Read the (split, id) pairs of a version: sorted ids by split."""
-    pairs = {}
-    for split, files in stored.data_files().items():
-        try:
-            tables = [pq.read_table(path, columns=["id"]) for path in files]
-        except (OSError, pa.ArrowException) as error:
-            raise StoreError(
-                f"{stored}: its data cannot be read ({error}); move {stored.path} out of the store"
-            ) from error
-        pairs[split] = sorted_ids(np.concatenate(list(map(ids_of, tables))))
-    return pairs
 
 
 def _write_rows(draft: Draft, folder: Path) -> Examples:
@@ -341,7 +283,7 @@ def _manifest(
         "rows": facts.total.rows,
         "tokens": facts.total.tokens if summary.encoding else None,
         "splits": {name: tally.rows for name, tally in sorted(facts.splits.items())},
-        "columns": {field.name: str(field.type) for field in SCHEMA},
+        "columns": columns(),
         "sources": [
             asdict(source) | {"list": draft.files[source.name]} for source in draft.sources
         ],
