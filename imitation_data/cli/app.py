@@ -21,6 +21,7 @@ from imitation_data.cli import (
     leakage,
     publish,
     recipe,
+    versions,
 )
 from imitation_data.errors import ImitationDataError, RecipeError
 
@@ -38,18 +39,21 @@ app.command("show")(dataset.show)
 app.command("sample")(dataset.sample)
 app.command("explain")(dataset.explain)
 app.command("diff")(diff.diff)
+app.command("export")(export.export)
 app.command("publish")(publish.publish)
 app.command("pull")(publish.pull)
 app.command("rebuild")(publish.rebuild)
 app.command("remove")(publish.remove)
 app.command("retract")(publish.retract)
+app.command("versions")(versions.versions)
+app.command("verify")(versions.verify)
+app.command("gc")(versions.gc)
 app.command("dedup")(dedup.dedup)
 app.add_typer(dedup.index, name="index")
-app.add_typer(journal.journal, name="journal")
 app.command("diversity")(diversity.diversity)
 app.command("leakage")(leakage.leakage)
 app.command("evalset")(evalset.evalset)
-app.command("export")(export.export)
+app.add_typer(journal.journal, name="journal")
 
 
 class _Interrupted(BaseException):

@@ -234,6 +234,16 @@ class Store:
             StoreError: another process builds it now, or the store cannot be written.
         """
         self.refuse_unless_writable(name)
+        with self.alone(name) as folder:
+            yield folder
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[Path]:
+        """Keep builds of a dataset off on this machine; give its build folder.
+
+        Raises:
+            StoreError: another process builds it now, or the folder cannot be written.
+        """
         folder = self.build_folder(name)
         try:
             folder.mkdir(parents=True, exist_ok=True)

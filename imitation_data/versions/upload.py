@@ -57,6 +57,7 @@ class _Upload:
         self._hold(digest, created=created)
         paths = [path for path in self.folder.rglob("*") if path.is_file()]
         files = sorted(path.relative_to(self.folder).as_posix() for path in paths)
+        self._clear({*files, CLAIM})
         at_once(self._send, [file for file in files if file != MANIFEST])
         if self._read(CLAIM) != digest:  # gc took it for that of a dead build
             raise StoreError(
@@ -96,6 +97,13 @@ class _Upload:
                 f"{self.remote}: its server ignores If-None-Match, so two builds could write one "
                 "version; versions can be written to Amazon S3 and to servers that keep to it"
             )
+
+    def _clear(self, own: set[str]) -> None:
+        """Remove what a dead build of other bytes left under this number, which is ours now."""
+        there = self.remote.objects(self.name, f"v{self.version}")
+        with in_words(self.remote.url):
+            for file in there.keys() - own:
+                self.remote.files.rm_file(self._key(file))
 
     def _create(self, file: str, content: bytes) -> bool:
         """Create an object; say whether it was not there."""
