@@ -53,7 +53,7 @@ def rebuild(
     store: Store,
     sources: Sources,
     *,
-    engine: Local | None = None,
+    workers: int | Local | None = None,
     orders: Orders | None = None,
     progress: Progress | None = None,
 ) -> Rebuilt:
@@ -65,7 +65,7 @@ def rebuild(
         stored: the version.
         store: where it lies; answers of teachers come from its journal.
         sources: where its sources lie.
-        engine: runs the tasks.
+        workers: worker processes, or an engine that runs the tasks; all cores when not given.
         orders: what may be asked of teachers; without, only answers of the journal are used.
         progress: called as work is done.
 
@@ -75,9 +75,9 @@ def rebuild(
     """
     recipe = _recipe(stored, sources)
     own = orders or Orders()
-    if own.journal is None:
-        own = replace(own, journal=store.root / "journal.sqlite")
-    built = build(recipe, store=store.root / FOLDER, engine=engine, orders=own, progress=progress)
+    if own.journal is None and store.remote is None:
+        own = replace(own, journal=store.journal())
+    built = build(recipe, store=store.root / FOLDER, workers=workers, orders=own, progress=progress)
     then, now = stored.manifest, built.stored.manifest
     rows = then["fingerprint"] == now["fingerprint"]
     ours = ("data/", "ledger/")

@@ -58,8 +58,10 @@ def requests_of(stored: StoredVersion) -> tuple[str, ...]:
 def with_requests(recipe: Recipe, store: Store) -> Recipe:
     """Bind a recipe to all requests there are: its own list, the store's, the last version's."""
     found = {*read_requests(recipe.folder / FILE), *read_requests(_list_of(store, recipe.name))}
-    if versions := store.versions(recipe.name):
-        found.update(requests_of(versions[-1]))
+    versions = store.versions(recipe.name)
+    released = [stored for stored in versions if not stored.version.channel]
+    for stored in {*versions[-1:], *released[-1:]}:
+        found.update(requests_of(stored))
     uses = [use for use in recipe.steps if not isinstance(use.step, RemovalRequests)]
     for use in recipe.steps:
         if isinstance(use.step, RemovalRequests):
@@ -91,7 +93,9 @@ class Removal:
     versions: tuple[str, ...]
 
 
-def request(store: Store, reference: str, what: Iterable[str], note: str = "") -> Removal:
+def request(
+    store: Store, reference: str, what: Iterable[str], note: str = "", file: Path | None = None
+) -> Removal:
     """Ask for rows to be left out of every later build of a dataset.
 
     Args:
@@ -99,11 +103,17 @@ def request(store: Store, reference: str, what: Iterable[str], note: str = "") -
         reference: `NAME` or `NAME@VERSION`, in which they are looked for.
         what: an id, an origin, `source/origin` or a key `source/origin:part` each.
         note: a comment for the list, which is not published.
+        file: the list, as `removals.txt` beside the recipe; the store's own when not given.
 
     Raises:
-        StoreError: there is no such version, or one of them is not in it.
+        StoreError: there is no such version, one of them is not in it, or the store is remote and
+            no list is named.
     """
     stored = store.find(reference)
+    if store.remote is not None and file is None:
+        raise StoreError(
+            f"{store}: keeps no list of requests; name the one beside the recipe with --list"
+        )
     rows, lost = list[dict[str, Any]](), list[dict[str, Any]]()
     for one in what:
         mine = _rows_named(_rows(stored), one) or _rows_named(_rows_left_out(stored), one)
@@ -118,7 +128,7 @@ def request(store: Store, reference: str, what: Iterable[str], note: str = "") -
     records = (f"{row['source']}/{row['origin']}" for row in (*rows, *lost))
     requests = dict.fromkeys(record for record in records if len(record.splitlines()) == 1)
     requests |= dict.fromkeys(row["id"] for row in rows if row.get("id"))
-    path = _list_of(store, stored.name)
+    path = file or _list_of(store, stored.name)
     known = read_requests(path)
     new = [one for one in requests if one not in known]
     _append(path, new, note)

@@ -137,8 +137,10 @@ def build(
     where = open_store(store)
     own = nullcontext(workers) if isinstance(workers, Local) else Local(workers or cores())
     with where.locked(made.name) as folder, own as engine:
-        bound = with_requests(made, where)
-        run = _Run(bound, where, folder, engine, progress or _silent, orders or Orders(), release)
+        made = with_requests(made, where)
+        run = _Run(
+            made, where, folder, engine, progress or (lambda *_: None), orders or Orders(), release
+        )
         return run.run()
 
 
@@ -149,10 +151,6 @@ def _groups(steps: Sequence[StepUse]) -> Iterator[tuple[StepUse, ...]]:
             yield from ((use,) for use in uses)
         else:
             yield tuple(uses)
-
-
-def _silent(stage: str, finished: int, tasks: int, rows: int) -> None:
-    del stage, finished, tasks, rows
 
 
 @dataclass

@@ -139,6 +139,14 @@ def remove(
     dataset: Annotated[str, typer.Argument(help=REFERENCE)],
     what: Annotated[list[str], typer.Argument(help="Ids, origins, or keys source/origin:part.")],
     note: Annotated[str, typer.Option("--note", help="A comment for the list.")] = "",
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "--list",
+            help="The list, as removals.txt beside the recipe.",
+            show_default="NAME/removals.txt in the store",
+        ),
+    ] = None,
     store: StoreOption = None,
     json: JsonOption = False,  # noqa: FBT002 - a flag
 ) -> None:
@@ -147,7 +155,7 @@ def remove(
 
     from imitation_data.removals import request  # noqa: PLC0415 - keeps --help fast
 
-    found = request(open_store(store), dataset, what, note)
+    found = request(open_store(store), dataset, what, note, file)
     if json:
         typer.echo(orjson.dumps(asdict(found)).decode())
         return
@@ -194,7 +202,7 @@ def rebuild(  # noqa: PLR0913, PLR0917 - one parameter an option
             stored,
             where,
             sources,
-            engine=engine,
+            workers=engine,
             orders=Orders(journal),
             progress=progress.update,
         )

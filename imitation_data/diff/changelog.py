@@ -15,7 +15,7 @@ written into it, and it is left as it is.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import cast
@@ -35,10 +35,14 @@ _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _CAUSES = 30  # told in a section
 
 
-def changelog_of(versions: Sequence[StoredVersion]) -> list[str]:
+def changelog_of(versions: Sequence[StoredVersion], known: Collection[str] = ()) -> list[str]:
     """Write the sections of all versions of a dataset, newest first.
 
-    Each is compared with the newest release before it.
+    Each is compared with the newest release before it, which takes its time.
+
+    Args:
+        versions: all there are.
+        known: numbers of versions that have a section already, and need none.
 
     Raises:
         StoreError: a version cannot be read.
@@ -46,6 +50,8 @@ def changelog_of(versions: Sequence[StoredVersion]) -> list[str]:
     """
     sections = []
     for version in sorted(versions, key=lambda one: order_of(str(one.version)), reverse=True):
+        if str(version.version) in known:
+            continue
         previous = previous_of(version, versions)
         diff = compare(side_of(previous), side_of(version)) if previous else None
         sections.append(section(diff, version, previous))
@@ -182,6 +188,11 @@ def merge(existing: str | None, name: str, sections: Iterable[str]) -> str:
         if not mine.edited:
             _write(mine, body.strip("\n") + "\n", last=mine is parts[-1])
     return "".join(line for part in parts for line in part.lines)
+
+
+def told_versions(existing: str) -> tuple[str, ...]:
+    """Name the versions that have a generated part, in the order they stand in."""
+    return tuple(part.version for part in _parts(existing) if part.version and part.begin >= 0)
 
 
 def edited(existing: str) -> tuple[str, ...]:

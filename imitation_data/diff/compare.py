@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 import numpy as np
+import orjson
 import polars as pl
 from numpy.typing import NDArray
 
@@ -21,6 +22,9 @@ from imitation_data.diff.match import CONTENT, KEY, KINDS, Kind, Matched, Places
 from imitation_data.diff.sides import OTHER, Side
 from imitation_data.errors import StoreError
 from imitation_data.versions.semver import Bump, Pairs, fingerprint, sorted_ids
+
+STOOD = frozenset({"file", "line", "record", "row"})
+"""Keys of `meta` that say where a record stood."""
 
 
 @dataclass(frozen=True)
@@ -132,8 +136,23 @@ def _differing(old: Side, new: Side, matched: Matched) -> dict[str, NDArray[np.b
     found = {}
     for name in OTHER:
         before, after = old.column(name)[befores], new.column(name)[afters]
-        found[name] = before.ne_missing(after).to_numpy()
+        differs = np.array(before.ne_missing(after), bool)
+        if name == "meta":
+            for place in np.flatnonzero(differs).tolist():
+                differs[place] = _told(before[place]) != _told(after[place])
+        found[name] = differs
     return found
+
+
+def _told(meta: str) -> object:
+    """What a row's `meta` says, but for where its record stood: a line above it moves that."""
+    try:
+        value = orjson.loads(meta)
+    except orjson.JSONDecodeError:
+        return meta
+    if not isinstance(value, dict):
+        return value
+    return {key: None if key in STOOD else one for key, one in value.items()}
 
 
 def _tables(

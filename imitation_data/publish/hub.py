@@ -14,9 +14,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from imitation_data.errors import PublishError
-from imitation_data.publish.publication import CARD, CHANGELOG, PUBLISH, Publication
+from imitation_data.publish.publication import CARD, CHANGELOG, Publication
 from imitation_data.publish.rendered import Pages, Rendered, There, read_record
 from imitation_data.publish.repo import Held, Repo, State, Unsure
+from imitation_data.versions.manifest import PUBLISH
 from imitation_data.versions.semver import Version
 
 MAIN = "main"
@@ -146,8 +147,7 @@ class Publisher:
 
     @property
     def _branch(self) -> str:
-        pre = getattr(self.publication.stored.version, "pre", None)
-        return pre[0] if pre else MAIN
+        return self.publication.stored.version.channel or MAIN
 
     @property
     def _mark(self) -> str:

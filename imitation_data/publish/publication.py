@@ -30,9 +30,9 @@ from imitation_data.readers.files import checksum
 from imitation_data.report.facts import Facts
 from imitation_data.report.summary import BuildSummary, CheckResult, SourceFact, StepCount
 from imitation_data.stages.finish import note_examples
-from imitation_data.versions.store import MANIFEST, StoredVersion
+from imitation_data.versions.manifest import MANIFEST
+from imitation_data.versions.store import StoredVersion
 
-PUBLISH = "publish.json"
 CARD, CHANGELOG, CROISSANT = "README.md", "CHANGELOG.md", "croissant.json"
 FORMAT = 1
 BENCHMARKS = "leakage"  # the step whose evidence quotes benchmark items

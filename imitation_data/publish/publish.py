@@ -181,7 +181,7 @@ def _pages(
         one
         for one in store.versions(stored.name)
         if one.version <= stored.version
-        and (not getattr(one.version, "pre", None) or one.version == stored.version)
+        and (not one.version.channel or one.version == stored.version)
     ]
     today = datetime.now(UTC).date().isoformat()
     files_at = f"{url}/resolve/{publication.tag}" if url else ""

@@ -2,22 +2,47 @@
 
 import shutil
 from collections.abc import Mapping
-from hashlib import sha256
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
-import orjson
-
-from imitation_data.errors import PublishError
-from imitation_data.publish.publication import CARD, CHANGELOG, CROISSANT, PUBLISH
+from imitation_data.errors import PublishError, StoreError
+from imitation_data.publish.publication import CARD, CHANGELOG, CROISSANT
 from imitation_data.publish.rendered import read_record
-from imitation_data.readers.files import checksum
 from imitation_data.readers.hub import fetch
+from imitation_data.recipe_parts import NAME
+from imitation_data.versions.manifest import (
+    MANIFEST,
+    PUBLISH,
+    Listed,
+    listed_files,
+    read_manifest,
+    sha256_of,
+    to_bytes,
+)
 from imitation_data.versions.semver import Version
-from imitation_data.versions.store import MANIFEST, Store, StoredVersion
+from imitation_data.versions.store import Store, StoredVersion
+from imitation_data.versions.verify import Fault, verify
 
 WANTED = ("data/*", "ledger/*", "*.json", "*.yaml", "*.md", "*.jinja")
 """What of a repository is fetched: rows in other forms are left out."""
+
+
+@dataclass(frozen=True)
+class _Publication:
+    """A published version as it was fetched: what its record and its manifest say.
+
+    Attributes:
+        folder: where it lies.
+        name, version: of the manifest.
+        manifest: plain values.
+        files: by path, what the manifest lists, as the record has it.
+    """
+
+    folder: Path
+    name: str
+    version: Version
+    manifest: Mapping[str, object]
+    files: Mapping[str, Listed]
 
 
 def pull(reference: str, store: Store) -> tuple[StoredVersion, bool]:
@@ -35,28 +60,20 @@ def pull(reference: str, store: Store) -> tuple[StoredVersion, bool]:
         SourceError: the Hub has no such repository or revision, or does not answer.
         StoreError: the store cannot be written.
     """
-    folder = _fetched(reference)
-    path = folder / PUBLISH
-    record = read_record(path.read_bytes() if path.is_file() else None, reference)
-    if not record:
-        raise PublishError(
-            f"{reference}: has no {PUBLISH}, so it is no version published by imitation-data; "
-            "read it as a source of a recipe, or with `datasets.load_dataset`"
-        )
-    manifest = _checked(folder, record, reference)
-    name, version = str(manifest.get("name")), Version.parse(str(manifest.get("version")))
-    if version is None:
-        raise PublishError(f"{reference}/{MANIFEST}: names no version: {manifest.get('version')!r}")
-    for stored in store.versions(name):
-        if stored.version == version:
-            if checksum(stored.path / MANIFEST) == record["files"][MANIFEST]["sha256"]:
+    found = _read(_fetched(reference), reference)
+    for stored in store.versions(found.name):
+        if stored.version == found.version:
+            if to_bytes(stored.manifest) == to_bytes(found.manifest):
                 return stored, False
             raise PublishError(
-                f"{stored} in the store {store.root} is another version of that number; pull into "
+                f"{stored} in the store {store} is another version of that number; pull into "
                 "another store (--store), or move it away"
             )
-    with store.locked(name):
-        return _placed(folder, record, store, (name, version, manifest)), True
+    try:
+        with store.locked(found.name):
+            return _placed(found, store, reference), True
+    except OSError as error:
+        raise StoreError(f"{store}: {reference} cannot be written ({error.strerror})") from error
 
 
 def _fetched(reference: str) -> Path:
@@ -69,58 +86,62 @@ def _fetched(reference: str) -> Path:
     return fetch(repo, revision or "main", WANTED)[0]
 
 
-def _checked(folder: Path, record: Mapping[str, Any], reference: str) -> dict[str, Any]:
-    """Hold every file against the record, and the record against the manifest."""
-    files = cast("dict[str, dict[str, Any]]", record["files"])
-    try:
-        manifest = orjson.loads((folder / MANIFEST).read_bytes())
-        named = cast("dict[str, dict[str, Any]]", manifest["files"])
-    except (OSError, orjson.JSONDecodeError, KeyError, TypeError) as error:
-        raise PublishError(f"{reference}/{MANIFEST}: is not a readable manifest") from error
-    problems = []
-    for name, told in sorted(named.items()):
-        if name not in files:
-            problems.append(f"{name}: the manifest has it, and it was not published")
-        elif files[name] != told and not name.startswith("ledger/"):  # may be without evidence
-            problems.append(f"{name}: {PUBLISH} and {MANIFEST} speak of different files")
-    for name in (*named, MANIFEST):
-        problems += _file_problems(folder / name, name, files.get(name))
-    if problems:
-        lines = "\n".join(f"  - {problem}" for problem in problems)
+def _read(folder: Path, reference: str) -> _Publication:
+    """Hold the record of a publication against its manifest, and both against what is allowed."""
+    path = folder / PUBLISH
+    record = read_record(path.read_bytes() if path.is_file() else None, reference)
+    if not record:
         raise PublishError(
-            f"{reference}: is not what was published; do not use it:\n{lines}\nIf a download broke "
-            "off, delete it from the Hub client's cache (HF_HOME) and pull again"
+            f"{reference}: has no {PUBLISH}, so it is no version published by imitation-data; "
+            "read it as a source of a recipe, or with `datasets.load_dataset`"
         )
-    return cast("dict[str, Any]", manifest)
+    try:
+        published = listed_files(record, f"{reference}/{PUBLISH}")
+        manifest = read_manifest(folder / MANIFEST)
+        listed = listed_files(manifest, f"{reference}/{MANIFEST}")
+    except StoreError as error:
+        raise PublishError(str(error)) from error
+    name, version = str(manifest.get("name")), Version.parse(str(manifest.get("version")))
+    if version is None or not NAME.fullmatch(name):
+        raise PublishError(
+            f"{reference}/{MANIFEST}: names {name!r}, version {manifest.get('version')!r}; "
+            "expected the name of a dataset and a version as 1.2.0"
+        )
+    faults = [
+        Fault(one, f"what {MANIFEST} lists", f"something else in {PUBLISH}", "do not use it")
+        for one, told in listed.items()
+        if published.get(one) != told and (one not in published or not one.startswith("ledger/"))
+    ]
+    told = published.get(MANIFEST)
+    if told is None or sha256_of(folder / MANIFEST) != told.sha256:
+        faults.append(Fault(MANIFEST, f"what {PUBLISH} lists", "something else", "do not use it"))
+    _refuse(faults, reference)
+    return _Publication(folder, name, version, manifest, {one: published[one] for one in listed})
 
 
-def _file_problems(path: Path, name: str, told: Mapping[str, Any] | None) -> list[str]:
-    if told is None:
-        return []
-    if not path.is_file():
-        return [f"{name}: is not there"]
-    size, digest = path.stat().st_size, checksum(path)
-    if (size, digest) == (told["bytes"], told["sha256"]):
-        return []
-    expected = f"{told['bytes']:,} bytes, {str(told['sha256'])[:16]}…"
-    return [f"{name}: found {size:,} bytes, SHA-256 {digest[:16]}…; expected {expected}"]
+def _refuse(faults: list[Fault], reference: str) -> None:
+    if faults:
+        lines = "\n".join(f"  - {fault}" for fault in faults[:20])
+        raise PublishError(
+            f"{reference}: is not what was published, and comes into no store:\n{lines}\n"
+            "If a download broke off, delete it from the Hub's cache (HF_HOME) and pull again"
+        )
 
 
-def _placed(
-    folder: Path,
-    record: Mapping[str, Any],
-    store: Store,
-    named: tuple[str, Version, dict[str, Any]],
-) -> StoredVersion:
-    name, version, manifest = named
-    partial = store.start(name, version)
-    more = [one for one in (PUBLISH, CARD, CHANGELOG, CROISSANT) if (folder / one).is_file()]
-    for one in (*manifest["files"], *more):
-        target = partial / one
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(folder / one, target)
-    done = store.finish(partial, name, version, manifest)
-    written = sha256((done.path / MANIFEST).read_bytes()).hexdigest()
-    if written != record["files"][MANIFEST]["sha256"]:
-        raise PublishError(f"{done}: its manifest cannot be written as it was published")
-    return done
+def _placed(found: _Publication, store: Store, reference: str) -> StoredVersion:
+    """Copy it beside its place, examine the copy, and give it its name."""
+    partial = store.start(found.name, found.version)
+    more = [PUBLISH, CARD, CHANGELOG, CROISSANT]
+    for name in (*found.files, MANIFEST, *more):
+        source, target = found.folder / name, partial / name
+        if source.is_file():  # what is missing is a fault
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+    faults = verify(partial, found.files)
+    if faults:
+        shutil.rmtree(partial)
+        _refuse(faults, reference)
+    if (partial / MANIFEST).read_bytes() != to_bytes(found.manifest):
+        shutil.rmtree(partial)
+        raise PublishError(f"{reference}/{MANIFEST}: is not written as this imitation-data does")
+    return store.finish(partial, found.name, found.version, found.manifest)

@@ -3,13 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import unified_diff
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
 import orjson
 
-from imitation_data.diff.changelog import changelog_of
+from imitation_data.diff.changelog import changelog_of, told_versions
 from imitation_data.diff.changelog import merge as merge_changelog
+from imitation_data.display import terminal
 from imitation_data.errors import PublishError
 from imitation_data.publish.card import Merged, merge, parse_card
 from imitation_data.publish.croissant import Place, PublishedFile, croissant_json
@@ -18,10 +20,11 @@ from imitation_data.publish.publication import (
     CHANGELOG,
     CROISSANT,
     FORMAT,
-    PUBLISH,
     Publication,
 )
+from imitation_data.publish.withdrawn import carried
 from imitation_data.report.card import TEMPLATE, card_md
+from imitation_data.versions.manifest import PUBLISH
 from imitation_data.versions.store import StoredVersion
 
 
@@ -132,10 +135,29 @@ class Pages:
         own = None
         if self.changelog is not None and self.changelog.is_file():
             own = self.changelog.read_text(encoding="utf-8")
-        sections = changelog_of(self.versions)
-        return merge_changelog(
-            own if own is not None else there.changelog, publication.stored.name, sections
-        )
+        if own is not None and there.changelog is not None and not self.overwrite:
+            self._refuse_lost(own, there)
+        base = own if own is not None else there.changelog
+        if base is not None:
+            base = carried(base, there.changelog or "", there.retracted)
+        known = told_versions(base) if base else ()
+        return merge_changelog(base, publication.stored.name, changelog_of(self.versions, known))
+
+    def _refuse_lost(self, own: str, there: There) -> None:
+        """Stop where lines were written by hand into the published changelog alone."""
+        published = there.files.get(CHANGELOG, {}).get("sha256")
+        text = there.changelog or ""
+        if sha256(text.encode()).hexdigest() == published:
+            return
+        lines = {line.strip() for line in own.splitlines()}
+        lost = [line for line in text.splitlines() if line.strip() and line.strip() not in lines]
+        if lost:
+            told = "\n".join(f"  {terminal(line, 200, line=True)}" for line in lost[:20])
+            raise PublishError(
+                f"{CHANGELOG} was edited by hand where it is published, and {self.changelog} does "
+                f"not have these lines:\n{told}\ntake over what is right, or give them up with "
+                "--overwrite-card"
+            )
 
 
 def differences(before: str, after: str, name: str) -> str:

@@ -9,9 +9,11 @@ import orjson
 
 from imitation_data.errors import PublishError
 from imitation_data.publish.hub import MAIN, WAITS
-from imitation_data.publish.publication import CHANGELOG, PUBLISH
+from imitation_data.publish.publication import CHANGELOG
 from imitation_data.publish.rendered import read_record
 from imitation_data.publish.repo import Repo, Unsure
+from imitation_data.publish.withdrawn import withdrawn
+from imitation_data.versions.manifest import PUBLISH
 from imitation_data.versions.semver import Version
 
 
@@ -103,16 +105,3 @@ def _plain(content: bytes) -> dict[str, object]:
     from hashlib import sha256  # noqa: PLC0415
 
     return {"bytes": len(content), "sha256": sha256(content).hexdigest()}
-
-
-def withdrawn(changelog: str, number: str, reason: str) -> str:
-    """Write under a version's heading that it was withdrawn; a heading is made if there is none."""
-    words = " ".join(reason.split())
-    line = f"**Withdrawn.**{f' {words}' if words else ''}"
-    lines = changelog.splitlines()
-    heading = f"## {number}"
-    places = [place for place, text in enumerate(lines) if text.split(" - ")[0].strip() == heading]
-    if not places:
-        return f"{changelog.rstrip()}\n\n{heading}\n\n{line}\n"
-    place = places[0] + 1
-    return "\n".join([*lines[:place], "", line, *lines[place:]]) + "\n"

@@ -12,7 +12,8 @@ from imitation_data.errors import StoreError
 
 MANIFEST = "manifest.json"
 FORMAT = 1
-RENDERED = ("README.md", "CHANGELOG.md", "croissant.json", "report.html")
+PUBLISH = "publish.json"
+RENDERED = ("README.md", "CHANGELOG.md", "croissant.json", PUBLISH, "report.html")
 """Files that are made from a version and can be made again; its manifest need not list them."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 

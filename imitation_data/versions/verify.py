@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from imitation_data.errors import StoreError
 from imitation_data.identity import ids_of
 from imitation_data.versions.manifest import (
     MANIFEST,
+    PUBLISH,
     RENDERED,
     Listed,
     listed_files,
@@ -79,9 +81,6 @@ class Leave:
     absent: Collection[str] = ()
 
 
-NO_LEAVE = Leave()
-
-
 def verify(
     folder: Path,
     replaced: Mapping[str, Listed] | None = None,
@@ -103,12 +102,34 @@ def verify(
     return examine(folder, Leave(replaced or {}, absent), deep=deep).faults
 
 
-def examine(folder: Path, leave: Leave = NO_LEAVE, *, deep: bool = False) -> Examined:
-    """Hold a version's folder against its manifest, as `verify`, and count."""
+def published(folder: Path) -> Leave:
+    """Where a pulled version differs: a ledger may have been published without its evidence.
+
+    Raises:
+        StoreError: its `publish.json` cannot be read.
+    """
+    path = folder / PUBLISH
+    try:
+        record = orjson.loads(path.read_bytes()) if path.is_file() else {"files": {}}
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise StoreError(f"{path}: is not a readable record ({error})") from error
+    files = listed_files(record if isinstance(record, dict) else {}, PUBLISH)
+    return Leave({name: one for name, one in files.items() if name.startswith("ledger/")})
+
+
+def examine(folder: Path, leave: Leave | None = None, *, deep: bool = False) -> Examined:
+    """Hold a version's folder against its manifest, as `verify`, and count.
+
+    Args:
+        folder: with a manifest.
+        leave: where it may differ; for a pulled version what was published, when not given.
+        deep: as for `verify`.
+    """
     found = Examined()
     try:
         manifest = read_manifest(folder / MANIFEST)
         listed = listed_files(manifest, MANIFEST)
+        leave = leave or published(folder)
     except StoreError as error:
         found.faults.append(Fault(MANIFEST, "a manifest", str(error)))
         return found

@@ -250,7 +250,6 @@ def test_versions_that_tell_nothing(built):
         shutil.rmtree(stored.path / "ledger")
     assert [(cause.kind, cause.why, cause.rows) for cause in between(old, new).causes] == [
         ("removed", "unknown", 5),
-        ("annotated", "columns", 1),
     ]
 
 

@@ -12,7 +12,7 @@ from selectolax.lexbor import LexborHTMLParser
 from imitation_data import build
 from imitation_data.conversation import SCHEMA
 from tests.conftest import sharegpt
-from tests.servers.hub import running
+from tests.servers.hub import Hub
 from tests.test_cli import run
 
 TALKS = {f"t{n}": [f"What is {n}?", f"It is {n}, as we know it."] for n in range(12)}
@@ -146,10 +146,12 @@ def test_a_version_on_the_hub(store, plain, tmp_path, monkeypatch):
         for path in folder.rglob("*")
         if path.is_file()
     }
-    with running({"org/trial": {"v2.0.0": files}}) as hub:
-        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
-        monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
-        words = ("diff", "trial@1.0.0", "org/trial@v2.0.0", "--store", store, "--json")
+    with Hub(tmp_path / "hub") as hub:
+        hub.push("demo/trial", files)
+        hub.tag("demo/trial", "v2.0.0")
+        for name, value in hub.environment(tmp_path / "hf").items():
+            monkeypatch.setenv(name, value)
+        words = ("diff", "trial@1.0.0", "demo/trial@v2.0.0", "--store", store, "--json")
         there = json.loads(run(*words).stdout)
     assert there == plain
     assert not there["left_out"]

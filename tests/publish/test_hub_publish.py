@@ -6,7 +6,11 @@ from hashlib import sha256
 
 import pytest
 
+from imitation_data.runner import build
 from imitation_data.stored import load
+from imitation_data.versions.coming import Release
+from imitation_data.versions.store import Store
+from tests.conftest import sharegpt
 from tests.publish.asked import REPO, commands_for
 from tests.servers.hub import HubFaults, Token
 
@@ -225,6 +229,27 @@ def test_private_is_kept(hub, commands, versions):
     done = publish(commands, versions, "1.1.0", "--private", repo="demo/open")
     assert done.code == 1
     assert "is public" in done.err
+
+
+def test_a_preview_leaves_main_alone(hub, commands, write_recipe, tmp_path):
+    """It goes to a branch named after its channel, with a tag; main stays at the release."""
+    store = Store(tmp_path / "own")
+    texts = {"a": ["What is a?", "It is a."], "b": ["What is b?", "It is b."]}
+    recipe = write_recipe({"web": sharegpt(texts)})
+    build(recipe, store=store.root, workers=1)
+    write_recipe({"web": sharegpt({**texts, "c": ["What is c?", "It is c."]})})
+    build(recipe, store=store.root, workers=1, release=Release(channel="rc"))
+    publish(commands, store, "1.0.0")
+    main = hub.refs(REPO)["refs/heads/main"]
+    hub.fail_next("POST", "/branch/", "lost")
+    assert publish(commands, store, "1.1.0-rc.1").code == 0
+    refs = hub.refs(REPO)
+    assert (refs["refs/heads/main"], refs["refs/heads/rc"]) == (main, refs["refs/tags/v1.1.0-rc.1"])
+    assert json.loads(hub.files(REPO, "v1.1.0-rc.1")["publish.json"])["version"] == "1.1.0-rc.1"
+    build(recipe, store=store.root, workers=1)
+    assert publish(commands, store, "1.1.0").code == 0
+    whole(hub, store, "1.1.0")
+    assert hub.refs(REPO)["refs/heads/rc"] == refs["refs/heads/rc"]
 
 
 def publishing(hub, folder, versions, rounds, seed):
