@@ -11,7 +11,8 @@ State = Literal["new", "gone", "changed"]
 
 SEEDED = ("mix", "sample", "split")  # steps that draw from the recipe's seed
 WIDTH = 60  # characters of a value that are told
-_LONG = 300  # steps; longer recipes are paired by type alone
+_LONG = 300  # steps; longer recipes are paired by type alone, longer lists told by their beginning
+_DEEP = 5  # tables in tables whose options are told apart
 _BY_TYPE = 1000  # what a pair of equal type weighs; equal options weigh 1 beside it
 
 
@@ -245,7 +246,7 @@ def options_between(
         one, two = old.get(name), new.get(name)
         if name in old and name in new and one == two:
             continue
-        if isinstance(one, dict) and isinstance(two, dict):
+        if isinstance(one, dict) and isinstance(two, dict) and prefix.count(".") < _DEEP:
             found += options_between(one, two, f"{prefix}{name}.")
             continue
         words = [told(table[name]) if name in table else None for table in (old, new)]
@@ -253,6 +254,7 @@ def options_between(
             isinstance(one, list)
             and isinstance(two, list)
             and any(str(word).endswith("…") for word in words)
+            and len(one) * len(two) < _LONG**2
         ):
             words = [
                 told([item for item in mine if item not in other])

@@ -1,5 +1,6 @@
 """One side of a diff: narrow columns of all its rows, and whole rows where they are shown."""
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -107,13 +108,14 @@ def _rows_at(
     parquet: pq.ParquetFile, places: Collection[int]
 ) -> Iterator[tuple[int, Conversation]]:
     """Read the row groups in which wanted rows stand, a batch at a time."""
+    wanted = sorted(places)
     start = 0
     for group in range(parquet.num_row_groups):
         after = start + parquet.metadata.row_group(group).num_rows
-        if any(start <= place < after for place in places):
+        if bisect_left(wanted, start) < bisect_left(wanted, after):
             for batch in parquet.iter_batches(BATCH, row_groups=[group]):
                 stop = start + batch.num_rows
-                mine = sorted(place for place in places if start <= place < stop)
+                mine = wanted[bisect_left(wanted, start) : bisect_left(wanted, stop)]
                 if mine:
                     picked = in_our_order(batch.take(pa.array([one - start for one in mine])))
                     yield from zip(mine, from_batch(picked), strict=True)

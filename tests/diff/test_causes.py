@@ -177,6 +177,7 @@ def test_other_columns(built):
 
 
 def test_sources_that_come_and_go(built):
+    """A source that only one recipe has is the cause for all its rows."""
     one = built({"web": TALKS})
     two = built({"web": TALKS, "more": {"m": ["Hello you", "Hello me"]}})
     assert told(between(one, two)) == [("added", "source_new", 1, "source more is new")]
@@ -254,6 +255,7 @@ def test_versions_that_tell_nothing(built):
 
 
 def test_a_ledger_that_cannot_be_read_is_told(built):
+    """A broken ledger is an error that names the file, not a row without a cause."""
     old, new = built({"web": TALKS}), built({"web": {"t1": TALKS["t1"]}})
     (new.path / "ledger" / "ledger-00000.parquet").write_bytes(b"no ledger")
     with pytest.raises(StoreError, match="is not readable as a ledger"):

@@ -51,6 +51,7 @@ def test_hand_written_text_survives_whatever_is_merged(text, rounds):
 
 @given(SECTIONS, st.randoms(use_true_random=False))
 def test_sections_stand_newest_first_in_whatever_order_they_come(sections, luck):
+    """One file comes of the same sections, together or one by one."""
     merged = merge(None, "trial", sections)
     found = re.findall(r"^## (.+)$", merged, re.MULTILINE)
     assert found == sorted(found, key=order_of, reverse=True)

@@ -41,6 +41,7 @@ def test_steps_are_paired_by_type_as_far_as_there_are_any(old, new):
 
 @given(STEPS)
 def test_a_recipe_does_not_differ_from_itself(told):
+    """Whatever steps it has, nothing is told."""
     changes = changes_between(history(*told), history(*told))
     assert changes.words == {"recipe": [], "sources": [], "tools": []}
 

@@ -170,11 +170,13 @@ def test_a_version_on_the_hub(store, plain, tmp_path, monkeypatch):
     ],
 )
 def test_mistakes_have_exit_codes_and_sentences(store, words, code, message):
+    """What was found and what to do, and the exit code that scripts rely on."""
     done = run("diff", *words, "--store", store, code=code)
     assert message in " ".join(done.stderr.replace("│", " ").split())
 
 
 def test_equal_sides_say_so(store):
+    """A version against itself shows no row."""
     text = run("diff", "trial@1.0.0", "trial@1.0.0", "--store", store).stdout
     assert "none: the rows of trial@1.0.0, with the same content and splits" in text
     assert "──" not in text
