@@ -67,6 +67,7 @@ class Outcome:
         conflicts: of these, the ones whose measured text changed, too.
         replaced: keys that were edited and that only rows may set.
         card: the change of the card, as a unified diff.
+        edited: versions whose part of the changelog somebody has written into: it stays.
     """
 
     version: str
@@ -82,6 +83,7 @@ class Outcome:
     replaced: tuple[Conflict, ...] = ()
     card: str = ""
     commit: str = ""
+    edited: tuple[str, ...] = ()
 
     def plain(self) -> dict[str, object]:
         """As one JSON object."""
@@ -90,7 +92,13 @@ class Outcome:
             name: [{"part": one.part, "theirs": one.theirs, "ours": one.ours} for one in told[name]]
             for name in ("conflicts", "replaced")
         }
-        return {**told, "delete": list(self.delete), "kept": list(self.kept), **both}
+        return {
+            **told,
+            "delete": list(self.delete),
+            "kept": list(self.kept),
+            "edited": list(self.edited),
+            **both,
+        }
 
     def lines(self) -> list[str]:
         """For people."""
@@ -114,6 +122,10 @@ class Outcome:
         lines += [
             f"{one.part}: was edited by hand; it follows from the rows and is as measured"
             for one in self.replaced
+        ]
+        lines += [
+            f"{CHANGELOG}: what was written for {version} was edited by hand; it stays"
+            for version in self.edited
         ]
         if self.conflicts:
             lines.append("take over what is right on the Hub, or publish with --overwrite-card")
@@ -254,4 +266,5 @@ def _outcome(  # noqa: PLR0913, PLR0917 - one value of what was done
         rendered.card.replaced,
         "" if there.card is None else differences(there.card, after, CARD),
         commit,
+        rendered.edited,
     )

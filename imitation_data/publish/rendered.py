@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import orjson
 
-from imitation_data.diff.changelog import changelog_of, told_versions
+from imitation_data.diff.changelog import changelog_of, edited, told_versions
 from imitation_data.diff.changelog import merge as merge_changelog
 from imitation_data.display import terminal
 from imitation_data.errors import PublishError
@@ -55,11 +55,17 @@ class There:
 
 @dataclass(frozen=True)
 class Rendered:
-    """What is written for people: `files` by name, and how the card came about."""
+    """What is written for people.
+
+    Attributes:
+        files: by name.
+        card: and what of it was edited by hand.
+        edited: versions whose generated part of the changelog somebody has written into: it stays.
+    """
 
     files: Mapping[str, bytes]
     card: Merged
-    changelog: str
+    edited: tuple[str, ...]
 
 
 def read_record(content: bytes | None, where: str) -> dict[str, Any]:
@@ -118,7 +124,7 @@ class Pages:
         }
         prints = parse_card(self._fresh(publication)).prints()
         rendered[PUBLISH] = publication.record(rendered, prints, there.retracted)
-        return Rendered(rendered, card, changelog)
+        return Rendered(rendered, card, edited(changelog))
 
     def _fresh(self, publication: Publication) -> str:
         path = publication.stored.path / TEMPLATE
