@@ -142,12 +142,18 @@ def check(
     json: JsonOption = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Check a recipe without reading any data."""
-    from imitation_data.recipe import load_recipe  # noqa: PLC0415 - keeps --help fast
+    from imitation_data.cli.dataset import say  # noqa: PLC0415
+    from imitation_data.publish.gate import foreseen  # noqa: PLC0415 - keeps --help fast
+    from imitation_data.recipe import load_recipe  # noqa: PLC0415
 
     made = load_recipe(recipe, paths_of(source))
+    warnings = foreseen(made)
     counts = {"sources": len(made.sources), "steps": len(made.steps), "checks": len(made.checks)}
     if json:
-        typer.echo(orjson.dumps({"name": made.name, **counts, "problems": []}).decode())
+        told = {"name": made.name, **counts, "problems": [], "warnings": list(warnings)}
+        typer.echo(orjson.dumps(told).decode())
         return
     words = ", ".join(f"{name}: {count}" for name, count in counts.items())
     typer.echo(f"{made.name} is well formed ({words})")
+    for warning in warnings:
+        say(f"warning: {warning}", err=True)

@@ -6,6 +6,7 @@ from typing import Any, cast
 import polars as pl
 
 from imitation_data.errors import TermsError
+from imitation_data.recipe import Recipe
 from imitation_data.report.facts import Facts
 from imitation_data.report.terms import by_terms
 from imitation_data.versions.store import StoredVersion
@@ -42,6 +43,25 @@ def refuse_terms(stored: StoredVersion) -> None:
             f"{stored} is not published:\n{lines}\nthen build it again: what a recipe accepts "
             "stands on the card, so it makes a new version"
         )
+
+
+def foreseen(recipe: Recipe) -> tuple[str, ...]:
+    """What would stop a publish as far as the recipe alone can tell, one sentence each."""
+    accepts = recipe.accepts
+    bare = [
+        f"source {source.name!r} names no licence; records that name none themselves would stop a "
+        "publish"
+        for source in recipe.sources
+        if not source.settings.license and source.name not in accepts.unlicensed
+    ]
+    teachers = {source.teacher for source in recipe.sources if source.teacher}
+    bound = [
+        f"the terms of {terms.provider} would stop a publish: {', '.join(models)}; {terms.bars} "
+        f"({terms.url}); `accepts: {{terms: [{terms.key}]}}` says that you may"
+        for terms, models in by_terms(teachers)
+        if terms.key not in accepts.terms
+    ]
+    return (*bare, *bound)
 
 
 def _accepted(stored: StoredVersion) -> Mapping[str, list[str]]:

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from imitation_data.errors import RecipeError, TermsError
-from imitation_data.publish.gate import refuse_terms
+from imitation_data.publish.gate import foreseen, refuse_terms
 from imitation_data.recipe import load_recipe, parse_recipe
 from imitation_data.report.terms import known_terms, terms_of
 from imitation_data.runner import build
@@ -113,3 +113,15 @@ def test_a_resolved_recipe_accepts_the_same(write_recipe, tmp_path):
     path = stored.path / "recipe.yaml"
     made = load_recipe(path, {"web": str(tmp_path / "recipe" / "web.json")})
     assert made.accepts.terms == ("openai",)
+
+
+def test_a_check_foresees_the_gate(write_recipe):
+    """Before any data is read: licences and terms that would stop a publish are told."""
+    path = write_recipe({"web": TEXTS})
+    table = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert foreseen(parse_recipe(table, path.parent)) == ()
+    table["sources"][0] |= {"license": "", "teacher": "gpt-4"}
+    told = foreseen(parse_recipe(table, path.parent))
+    assert ["'web' names no licence" in told[0], "OpenAI" in told[1]] == [True, True]
+    table["accepts"] = {"unlicensed": ["web"], "terms": ["openai"]}
+    assert foreseen(parse_recipe(table, path.parent)) == ()
