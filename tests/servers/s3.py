@@ -1,5 +1,6 @@
 """A real S3 server in this process (moto's), on a free port, that can act at any request."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterable
 from types import TracebackType
@@ -8,7 +9,6 @@ from typing import Self
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
-BUCKET = "datasets"
 KEYS = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
@@ -20,7 +20,7 @@ Hook = Callable[[int, str, str], None]
 
 
 class S3Server:
-    """Serve one bucket; `before` and `after` are called around every request.
+    """Serve buckets; `before` and `after` are called around every request.
 
     They get the request's number (from 1 since `watch`), its method and its path.
     """
@@ -29,6 +29,7 @@ class S3Server:
         self.before: Hook = _nothing
         self.after: Hook = _nothing
         self.ignores_conditions = False
+        self.denies = False
         self.requests: list[tuple[str, str]] = []
         self._lock = threading.Lock()
 
@@ -43,12 +44,16 @@ class S3Server:
                 environ.pop("HTTP_IF_NONE_MATCH", None)
             place = (number, environ["REQUEST_METHOD"], environ["PATH_INFO"])
             self.before(*place)
+            if self.denies:
+                start("403 Forbidden", [("Content-Type", "application/xml")])
+                return [b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"]
             answer = list(application(environ, start))
             self.after(*place)
             return answer
 
         self._server = make_server("127.0.0.1", 0, wrapped, threaded=True)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
+        logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
         return self
