@@ -127,7 +127,8 @@ def _print(built: "Built", store: str | None, at_least: Size | None) -> None:
     typer.echo(f"{built.seconds:.1f} s, {rate:,.0f} records/s")
     typer.echo(f"look at: {built.stored.path / 'report.html'}")
     elsewhere = f" --store {store}" if store is not None else ""
-    typer.echo(f"         {_command()} sample {built.stored.name}{elsewhere}")
+    named = built.stored if built.stored.version.channel else built.stored.name
+    typer.echo(f"         {_command()} sample {named}{elsewhere}")
 
 
 def _command() -> str:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import md5, sha256
 from pathlib import Path
 from typing import Any
@@ -87,11 +87,9 @@ class Remote:
         Raises:
             StoreError: what reads such URLs is not installed, or there is no such thing.
         """
-        import fsspec  # noqa: PLC0415 - a tenth of a second
-
+        settings = sorted(one for one in os.environ.items() if one[0].startswith("AWS_"))
         try:
-            made = fsspec.get_filesystem_class(self.scheme)
-            return made(use_listings_cache=False, skip_instance_cache=True)
+            return _filesystem(self.scheme, tuple(settings), os.getpid())
         except ImportError as error:
             package = _EXTRAS.get(self.scheme)
             words = f'pip install "{package}"' if package else str(error)
@@ -187,6 +185,16 @@ class Remote:
             except FileNotFoundError:
                 return None
         return info
+
+
+@lru_cache(maxsize=8)
+def _filesystem(scheme: str, settings: tuple[tuple[str, str], ...], process: int) -> Any:  # noqa: ANN401
+    """Open a filesystem, once for equal settings: S3's client takes a quarter of a second."""
+    import fsspec  # noqa: PLC0415 - a tenth of a second
+
+    del settings, process
+    made = fsspec.get_filesystem_class(scheme)
+    return made(use_listings_cache=False, skip_instance_cache=True)
 
 
 def remote_at(url: str) -> Remote:
