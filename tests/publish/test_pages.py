@@ -75,7 +75,7 @@ def test_the_metadata_fits_the_published_fields(folder):
 
 
 def test_the_card_has_the_sections_people_look_for(folder):
-    """Composition, sources and terms, processing, leakage, limits, loading, rebuilding, citation."""
+    """Composition, sources and terms, processing, leakage, limits, loading, citation."""
     text = (folder / "README.md").read_text(encoding="utf-8")
     headings = [line.removeprefix("## ") for line in text.split("\n") if line.startswith("## ")]
     assert headings == [
