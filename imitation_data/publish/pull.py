@@ -58,8 +58,10 @@ def pull(reference: str, store: Store) -> tuple[StoredVersion, bool]:
     Raises:
         PublishError: it was not published by imitation-data, or a file is not what it says.
         SourceError: the Hub has no such repository or revision, or does not answer.
-        StoreError: the store cannot be written.
+        StoreError: the store cannot be written, or is no folder.
     """
+    if store.remote is not None:
+        raise StoreError(f"{store}: versions are pulled into a folder; name one with --store")
     found = _read(_fetched(reference), reference)
     for stored in store.versions(found.name):
         if stored.version == found.version:
