@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import orjson
 
+from imitation_data.checksum import checksum
 from imitation_data.errors import RecipeError, StepError
 from imitation_data.generate import TAKES_ROWS, Generator
 from imitation_data.generate.budget import PICO, Ceiling
@@ -25,7 +26,6 @@ from imitation_data.generate.seeds import Seed, read_seeds
 from imitation_data.generate.teacher import Teacher
 from imitation_data.given_rows import given_rows
 from imitation_data.options import plain_options
-from imitation_data.readers.files import checksum
 from imitation_data.recipe import Recipe
 from imitation_data.recipe_parts import BoundSource
 from imitation_data.rows.tokens import load as load_encoding

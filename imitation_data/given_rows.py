@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from imitation_data.checksum import checksum
 from imitation_data.errors import SourceError
 from imitation_data.inputs import UnknownFormError, open_input, own_rows
 from imitation_data.options import plain_options
 from imitation_data.readers import READERS, BadRecord, Reader, Record, SourceFile, find_files
-from imitation_data.readers.files import checksum
 from imitation_data.readers.hub import fetch
 from imitation_data.readers.quoting import names_of
 from imitation_data.readers.raw import SUFFIXES, read_raw

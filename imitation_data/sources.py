@@ -7,9 +7,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import cast
 
+from imitation_data.checksum import checksum
 from imitation_data.options import plain_options
 from imitation_data.readers import find_files
-from imitation_data.readers.files import SourceFile, checksum
+from imitation_data.readers.files import SourceFile
 from imitation_data.recipe_parts import BoundSource
 from imitation_data.report.summary import SourceFact
 from imitation_data.stages.read import Unit

@@ -51,7 +51,7 @@ LAYERS = [
     ("generate",),
     ("bleu", "diversity", "leakage", "report", "readers", "rows", "dedup", "sampling", "splits"),
     ("dataset_step", "identity", "normalize", "options", "yaml_file", "display", "text"),
-    ("ledger", "atomic"),
+    ("ledger", "atomic", "checksum"),
     ("conversation",),
     ("errors",),
 ]

@@ -12,11 +12,11 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from imitation_data.checksum import checksum
 from imitation_data.conversation import SCHEMA, Conversation, from_batch, to_batch
 from imitation_data.errors import SourceError, StoreError
 from imitation_data.inputs import BATCH, Input, in_our_order, open_input, own_rows
 from imitation_data.readers import SourceFile
-from imitation_data.readers.files import checksum
 from imitation_data.versions.semver import Version
 from imitation_data.versions.store import FORMAT, MANIFEST, Store, StoredVersion, split_of
 

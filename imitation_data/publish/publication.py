@@ -22,11 +22,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import TypeAdapter
 
+from imitation_data.checksum import checksum
 from imitation_data.errors import PublishError, StoreError
 from imitation_data.ledger import Entry
 from imitation_data.publish.export import export
 from imitation_data.publish.forms import FORMS
-from imitation_data.readers.files import checksum
 from imitation_data.report.facts import Facts
 from imitation_data.report.summary import BuildSummary, CheckResult, SourceFact, StepCount
 from imitation_data.stages.finish import note_examples

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from imitation_data.checksum import checksum
 from imitation_data.errors import PublishError, StoreError
 from imitation_data.publish.publication import CARD, CHANGELOG, CROISSANT
 from imitation_data.publish.rendered import read_record
@@ -16,7 +17,6 @@ from imitation_data.versions.manifest import (
     Listed,
     listed_files,
     read_manifest,
-    sha256_of,
     to_bytes,
 )
 from imitation_data.versions.semver import Version
@@ -115,7 +115,7 @@ def _read(folder: Path, reference: str) -> _Publication:
         if published.get(one) != told and (one not in published or not one.startswith("ledger/"))
     ]
     told = published.get(MANIFEST)
-    if told is None or sha256_of(folder / MANIFEST) != told.sha256:
+    if told is None or checksum(folder / MANIFEST) != told.sha256:
         faults.append(Fault(MANIFEST, f"what {PUBLISH} lists", "something else", "do not use it"))
     _refuse(faults, reference)
     return _Publication(folder, name, version, manifest, {one: published[one] for one in listed})

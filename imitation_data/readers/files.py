@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from glob import glob, has_magic
-from hashlib import sha256
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol, cast
@@ -309,15 +308,6 @@ def _members(file: SourceFile, suffixes: tuple[str, ...], *, named: bool) -> lis
     if not members and named:
         raise SourceError(f"{file.name}: holds no file that ends in {', '.join(suffixes)}")
     return [members[name] for name in sorted(members)]
-
-
-def checksum(path: Path) -> str:
-    """SHA-256 of a file on disk, in hex."""
-    digest = sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _words(error: BaseException) -> str:

@@ -9,12 +9,12 @@ from typing import cast
 
 import pyarrow as pa
 
+from imitation_data.checksum import checksum
 from imitation_data.dataset_step import Table
 from imitation_data.engines.local import Local
 from imitation_data.errors import BuildError
 from imitation_data.ledger import Entry
 from imitation_data.options import brief_options
-from imitation_data.readers.files import checksum
 from imitation_data.recipe import Recipe
 from imitation_data.report.card import TEMPLATE, card_md
 from imitation_data.report.facts import Facts, Tally

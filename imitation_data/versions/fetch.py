@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from imitation_data.checksum import checksum
 from imitation_data.errors import StoreError
 from imitation_data.versions.manifest import (
     MANIFEST,
@@ -20,7 +21,6 @@ from imitation_data.versions.manifest import (
     Listed,
     listed_files,
     read_manifest,
-    sha256_of,
     stays_inside,
 )
 from imitation_data.versions.remote import CLAIM, Remote, in_words
@@ -142,8 +142,8 @@ def _fetch_file(remote: Remote, wanted: _Wanted) -> None:
             if wanted.listed is None:
                 return
             raise StoreError(_damaged(wanted, "no file", f"{wanted.listed.bytes:,}")) from error
-    if wanted.listed and sha256_of(wanted.target) != wanted.listed.sha256:
-        found = f"SHA-256 {sha256_of(wanted.target)}"
+    if wanted.listed and checksum(wanted.target) != wanted.listed.sha256:
+        found = f"SHA-256 {checksum(wanted.target)}"
         raise StoreError(_damaged(wanted, found, wanted.listed.sha256))
 
 

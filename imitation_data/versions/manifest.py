@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import file_digest
 from pathlib import Path
 
 import orjson
@@ -88,9 +87,3 @@ def stays_inside(name: str) -> bool:
     parts = name.split("/")
     odd = any(part in {"", ".", ".."} or part != part.strip() for part in parts)
     return not odd and not set(name) & set('\\:*?"<>|\0') and name.isprintable()
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()

@@ -15,9 +15,10 @@ from hashlib import md5, sha256
 from pathlib import Path
 from typing import Any
 
+from imitation_data.checksum import checksum
 from imitation_data.errors import StoreError
 from imitation_data.versions.fetch import at_once
-from imitation_data.versions.manifest import MANIFEST, Listed, sha256_of
+from imitation_data.versions.manifest import MANIFEST, Listed
 from imitation_data.versions.remote import CLAIM, Remote, in_words
 from imitation_data.versions.semver import Version
 
@@ -120,7 +121,7 @@ class _Upload:
 
     def _send(self, file: str) -> None:
         path, key = self.folder / file, self._key(file)
-        listed = Listed(path.stat().st_size, sha256_of(path))
+        listed = Listed(path.stat().st_size, checksum(path))
         with in_words(self.remote.url):
             if self._lies_there(key, path, listed):
                 return

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from imitation_data.checksum import checksum
 from imitation_data.conversation import content_id, messages_in
 from imitation_data.errors import StoreError
 from imitation_data.identity import ids_of
@@ -21,7 +22,6 @@ from imitation_data.versions.manifest import (
     Listed,
     listed_files,
     read_manifest,
-    sha256_of,
 )
 from imitation_data.versions.semver import Version, fingerprint, sorted_ids
 from imitation_data.versions.store import split_of
@@ -155,7 +155,7 @@ def _file_faults(folder: Path, name: str, listed: Listed) -> Iterator[Fault]:
             yield Fault(name, f"a file of {listed.bytes:,} bytes", "no file")
         elif path.stat().st_size != listed.bytes:
             yield Fault(name, f"{listed.bytes:,} bytes", f"{path.stat().st_size:,}")
-        elif (digest := sha256_of(path)) != listed.sha256:
+        elif (digest := checksum(path)) != listed.sha256:
             yield Fault(name, f"SHA-256 {listed.sha256}", digest)
     except OSError as error:
         yield Fault(name, "a file that can be read", str(error.strerror or error))

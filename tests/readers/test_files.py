@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from imitation_data.checksum import checksum
 from imitation_data.errors import SourceError
 from imitation_data.readers import files
-from imitation_data.readers.files import SourceFile, checksum, find_files, labels
+from imitation_data.readers.files import SourceFile, find_files, labels
 
 JSON = (".json", ".jsonl")
 

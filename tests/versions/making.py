@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from imitation_data import ledger
+from imitation_data.checksum import checksum
 from imitation_data.conversation import Conversation, Message, to_batch
 from imitation_data.identity import ids_of
-from imitation_data.versions.manifest import sha256_of
 from imitation_data.versions.semver import Version, fingerprint, sorted_ids
 from imitation_data.versions.store import Store, StoredVersion, open_store
 
@@ -47,7 +47,7 @@ def make(
         files = {
             path.relative_to(folder).as_posix(): {
                 "bytes": path.stat().st_size,
-                "sha256": sha256_of(path),
+                "sha256": checksum(path),
             }
             for path in paths
         }

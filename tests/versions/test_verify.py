@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imitation_data.versions.manifest import Listed, listed_files, sha256_of, stays_inside
+from imitation_data.checksum import checksum
+from imitation_data.versions.manifest import Listed, listed_files, stays_inside
 from imitation_data.versions.store import Store
 from imitation_data.versions.verify import Leave, examine, verify
 from tests.versions.making import make, rows
@@ -27,7 +28,7 @@ def relist(folder, name):
     """Make the manifest's list true again, so that only rows can be at fault."""
     manifest = json.loads((folder / "manifest.json").read_text())
     path = folder / name
-    manifest["files"][name] = {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
+    manifest["files"][name] = {"bytes": path.stat().st_size, "sha256": checksum(path)}
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
@@ -117,7 +118,7 @@ def test_rows_of_another_form_are_a_fault(folder, change):
 def test_published_copies_may_differ_where_they_say_so(folder):
     """A ledger without evidence has a checksum of its own; files may be left out."""
     (folder / LEDGER).write_bytes(b"another")
-    sums = {LEDGER: Listed(7, sha256_of(folder / LEDGER))}
+    sums = {LEDGER: Listed(7, checksum(folder / LEDGER))}
     assert verify(folder, sums) == []
     assert [fault.path for fault in verify(folder)] == [LEDGER]
     (folder / LEDGER).unlink()
