@@ -14,6 +14,8 @@ from imitation_data.versions.store import open_store
 from tests.conftest import contents, sharegpt
 from tests.versions.making import make, rows
 
+MAKING = [sys.executable, "-m", "tests.versions.making"]
+
 
 def listed(store: str, name: str = "a") -> list[str]:
     return [str(one.version) for one in open_store(store).versions(name)]
@@ -144,6 +146,28 @@ def test_two_writers_of_one_number(s3, elsewhere):
     assert load("a", s3.store)["train"].num_rows == 3
 
 
+@pytest.mark.parametrize("counts", [(50, 60), (50, 50)], ids=["other rows", "same rows"])
+def test_two_machines_at_once(s3, tmp_path, elsewhere, counts):
+    """Of two real processes with other rows exactly one wins; with the same rows both do."""
+    writers = [
+        subprocess.Popen(
+            [*MAKING, str(tmp_path / f"machine-{place}"), s3.store, "a", "1.0.0", str(count)],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for place, count in enumerate(counts)
+    ]
+    told = [writer.communicate()[1] for writer in writers]
+    won = [count for writer, count in zip(writers, counts, strict=True) if not writer.returncode]
+    elsewhere()
+    assert load("a", s3.store)["train"].num_rows == won[0]
+    if counts[0] == counts[1]:
+        assert len(won) == 2
+    else:
+        assert len(won) == 1
+        assert any("by another build" in words for words in told)
+
+
 def killed_at(s3, cache, number: int, *, arrives: bool) -> bool:
     """Kill a writing process at a request, which takes effect or not; say whether it was."""
 
@@ -158,9 +182,7 @@ def killed_at(s3, cache, number: int, *, arrives: bool) -> bool:
     ready = threading.Event()
     s3.watch(before=lambda *place: ready.wait(30) and kill(*place))
     words = [str(cache), s3.store, "a", "1.0.0", "50"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.versions.making", *words], stderr=subprocess.DEVNULL
-    )
+    process = subprocess.Popen([*MAKING, *words], stderr=subprocess.DEVNULL)
     ready.set()
     process.wait()
     s3.watch()
