@@ -260,7 +260,7 @@ def _failures() -> tuple[type[BaseException], ...]:
 
     kinds: tuple[type[BaseException], ...] = (OSError, aiohttp.ClientError, TimeoutError)
     try:
-        from botocore.exceptions import (  # type: ignore[import-untyped]  # noqa: PLC0415
+        from botocore.exceptions import (  # noqa: PLC0415
             BotoCoreError,
             ClientError,
         )
