@@ -30,8 +30,8 @@ class Table:
         rows: one cell a column, as shown.
         bars: one percentage a row, drawn beside it; may be empty.
         card: whether they also belong on the card, where a reader of the dataset sees them.
-        quotes: whether they quote rows, perhaps dropped ones: then they stay in the report, which
-            is not published.
+        quotes: whether their last column quotes rows, perhaps dropped ones: then it stands in the
+            report alone, which is not published.
     """
 
     title: str

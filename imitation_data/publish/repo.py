@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found")
 
-TRIES = 6
+TRIES = 5
 FIRST_WAIT = 0.25  # seconds; doubles with every try
 LONGEST_WAIT = 60.0  # seconds; what a server asks for beyond it is not waited for
 _BUSY = {408, 409, 412, 423, 425, 429, 500, 502, 503, 504}

@@ -262,8 +262,17 @@ def _render(summary: BuildSummary, folder: Path) -> None:
 
 
 def _plain_step(step: StepCount) -> dict[str, object]:
-    """A step without what quotes rows: the manifest is published."""
-    told = tuple(table for table in step.tables if not table.quotes)
+    """A step without what quotes rows, examples and last columns: the manifest is published."""
+    told = tuple(
+        replace(
+            table,
+            header=table.header[:-1],
+            rows=[row[:-1] for row in table.rows],
+        )
+        if table.quotes
+        else table
+        for table in step.tables
+    )
     plain = asdict(replace(step, tables=told))
     return {key: value for key, value in plain.items() if key != "examples"}
 

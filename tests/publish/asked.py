@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import yaml
 
@@ -61,6 +62,12 @@ class Commands:
         out, _ = process.communicate()
         assert process.returncode == 0
         return out
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
 
     def end(self) -> None:
         if self._process is not None and self._process.stdin is not None:
