@@ -11,7 +11,8 @@ from pathlib import Path
 from imitation_data.atomic import whole_file, write_whole
 from imitation_data.errors import PublishError
 from imitation_data.publish.publication import CARD, CHANGELOG, Publication
-from imitation_data.publish.rendered import Pages, Rendered, There, read_record
+from imitation_data.publish.record import read_record
+from imitation_data.publish.rendered import Pages, Rendered, There
 from imitation_data.versions.manifest import PUBLISH
 
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 
 from imitation_data.errors import PublishError
 from imitation_data.publish.publication import CARD, CHANGELOG, Publication
-from imitation_data.publish.rendered import Pages, Rendered, There, read_record
+from imitation_data.publish.record import read_record
+from imitation_data.publish.rendered import Pages, Rendered, There
 from imitation_data.publish.repo import Held, Repo, State, Unsure
 from imitation_data.versions.manifest import PUBLISH
 from imitation_data.versions.semver import Version

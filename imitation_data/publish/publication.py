@@ -27,6 +27,7 @@ from imitation_data.errors import PublishError, StoreError
 from imitation_data.ledger import Entry
 from imitation_data.publish.export import export
 from imitation_data.publish.forms import FORMS
+from imitation_data.publish.record import FORMAT
 from imitation_data.report.facts import Facts
 from imitation_data.report.summary import BuildSummary, CheckResult, SourceFact, StepCount
 from imitation_data.stages.finish import note_examples
@@ -34,7 +35,6 @@ from imitation_data.versions.manifest import MANIFEST
 from imitation_data.versions.store import StoredVersion
 
 CARD, CHANGELOG, CROISSANT = "README.md", "CHANGELOG.md", "croissant.json"
-FORMAT = 1
 BENCHMARKS = "leakage"  # the step whose evidence quotes benchmark items
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from imitation_data.checksum import checksum
 from imitation_data.errors import PublishError, StoreError
 from imitation_data.publish.publication import CARD, CHANGELOG, CROISSANT
-from imitation_data.publish.rendered import read_record
+from imitation_data.publish.record import read_record
 from imitation_data.readers.hub import fetch
 from imitation_data.recipe_parts import NAME
 from imitation_data.versions.manifest import (
@@ -21,7 +21,7 @@ from imitation_data.versions.manifest import (
 )
 from imitation_data.versions.semver import Version
 from imitation_data.versions.store import Store, StoredVersion
-from imitation_data.versions.verify import Fault, verify
+from imitation_data.versions.verify import Fault, Leave, examine
 
 WANTED = ("data/*", "ledger/*", "*.json", "*.yaml", "*.md", "*.jinja")
 """What of a repository is fetched: rows in other forms are left out."""
@@ -73,7 +73,7 @@ def pull(reference: str, store: Store) -> tuple[StoredVersion, bool]:
             )
     try:
         with store.locked(found.name):
-            return _placed(found, store, reference), True
+            return _placed(found, store), True
     except OSError as error:
         raise StoreError(f"{store}: {reference} cannot be written ({error.strerror})") from error
 
@@ -109,41 +109,47 @@ def _read(folder: Path, reference: str) -> _Publication:
             f"{reference}/{MANIFEST}: names {name!r}, version {manifest.get('version')!r}; "
             "expected the name of a dataset and a version as 1.2.0"
         )
+    told = published.get(MANIFEST)
     faults = [
         Fault(one, f"what {MANIFEST} lists", f"something else in {PUBLISH}", "do not use it")
-        for one, told in listed.items()
-        if published.get(one) != told and (one not in published or not one.startswith("ledger/"))
+        for one, own in listed.items()
+        if published.get(one) != own and (one not in published or not one.startswith("ledger/"))
     ]
-    told = published.get(MANIFEST)
+    if (name, str(version)) != (record["name"], record["version"]):
+        found = f"{record['name']}@{record['version']}"
+        faults.append(Fault(PUBLISH, f"{name}@{version}", found, "do not use it"))
     if told is None or checksum(folder / MANIFEST) != told.sha256:
         faults.append(Fault(MANIFEST, f"what {PUBLISH} lists", "something else", "do not use it"))
+    files = {one: published[one] for one in listed if one in published}
+    if not faults:
+        faults = examine(folder, Leave(files, others=True)).faults
+    if not faults and (folder / MANIFEST).read_bytes() != to_bytes(manifest):
+        faults.append(Fault(MANIFEST, "the form of this imitation-data", "another one"))
     _refuse(faults, reference)
-    return _Publication(folder, name, version, manifest, {one: published[one] for one in listed})
+    if str(version) in record.get("retracted", ()):
+        raise PublishError(
+            f"{reference}: holds v{version}, which was withdrawn (its {CHANGELOG} says why); name "
+            "another version, or the commit that you want in spite of that"
+        )
+    return _Publication(folder, name, version, manifest, files)
 
 
 def _refuse(faults: list[Fault], reference: str) -> None:
     if faults:
-        lines = "\n".join(f"  - {fault}" for fault in faults[:20])
+        told = (f"{one.path}: expected {one.expected}; found {one.found}" for one in faults[:20])
+        lines = "\n".join(f"  - {words}" for words in told)
         raise PublishError(
             f"{reference}: is not what was published, and comes into no store:\n{lines}\n"
             "If a download broke off, delete it from the Hub's cache (HF_HOME) and pull again"
         )
 
 
-def _placed(found: _Publication, store: Store, reference: str) -> StoredVersion:
-    """Copy it beside its place, examine the copy, and give it its name."""
+def _placed(found: _Publication, store: Store) -> StoredVersion:
+    """Copy it beside its place, and give it its name."""
     partial = store.start(found.name, found.version)
-    more = [PUBLISH, CARD, CHANGELOG, CROISSANT]
-    for name in (*found.files, MANIFEST, *more):
-        source, target = found.folder / name, partial / name
-        if source.is_file():  # what is missing is a fault
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
-    faults = verify(partial, found.files)
-    if faults:
-        shutil.rmtree(partial)
-        _refuse(faults, reference)
-    if (partial / MANIFEST).read_bytes() != to_bytes(found.manifest):
-        shutil.rmtree(partial)
-        raise PublishError(f"{reference}/{MANIFEST}: is not written as this imitation-data does")
+    more = [one for one in (PUBLISH, CARD, CHANGELOG, CROISSANT) if (found.folder / one).is_file()]
+    for name in (*found.files, *more):
+        target = partial / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(found.folder / name, target)
     return store.finish(partial, found.name, found.version, found.manifest)

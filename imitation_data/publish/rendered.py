@@ -5,9 +5,7 @@ from dataclasses import dataclass, replace
 from difflib import unified_diff
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, cast
-
-import orjson
+from typing import Any
 
 from imitation_data.diff.changelog import changelog_of, edited, told_versions
 from imitation_data.diff.changelog import merge as merge_changelog
@@ -19,7 +17,6 @@ from imitation_data.publish.publication import (
     CARD,
     CHANGELOG,
     CROISSANT,
-    FORMAT,
     Publication,
 )
 from imitation_data.publish.withdrawn import carried
@@ -66,27 +63,6 @@ class Rendered:
     files: Mapping[str, bytes]
     card: Merged
     edited: tuple[str, ...]
-
-
-def read_record(content: bytes | None, where: str) -> dict[str, Any]:
-    """Read a `publish.json`; empty if there is none.
-
-    Raises:
-        PublishError: it is not one that this version of imitation-data writes.
-    """
-    if content is None:
-        return {}
-    try:
-        record = orjson.loads(content)
-    except orjson.JSONDecodeError as error:
-        raise PublishError(f"{where}/{PUBLISH}: is not JSON ({error})") from error
-    if not isinstance(record, dict) or record.get("format") != FORMAT:
-        found = record.get("format") if isinstance(record, dict) else type(record).__name__
-        raise PublishError(
-            f"{where}/{PUBLISH}: has the format {found!r}; this imitation-data reads format "
-            f"{FORMAT}: a newer one may have written it"
-        )
-    return cast("dict[str, Any]", record)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import orjson
 from imitation_data.errors import PublishError
 from imitation_data.publish.hub import MAIN, WAITS
 from imitation_data.publish.publication import CHANGELOG
-from imitation_data.publish.rendered import read_record
+from imitation_data.publish.record import read_record
 from imitation_data.publish.repo import Repo, Unsure
 from imitation_data.publish.withdrawn import withdrawn
 from imitation_data.versions.manifest import PUBLISH

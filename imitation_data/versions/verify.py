@@ -75,10 +75,12 @@ class Leave:
     Attributes:
         replaced: files that are others than in the manifest, with what they must be.
         absent: files that need not be there; rows of a split that lacks some are not counted.
+        others: whether files that the manifest does not list may lie there.
     """
 
     replaced: Mapping[str, Listed] = field(default_factory=dict)
     absent: Collection[str] = ()
+    others: bool = False
 
 
 def verify(
@@ -139,7 +141,8 @@ def examine(folder: Path, leave: Leave | None = None, *, deep: bool = False) -> 
         found.faults.extend(_file_faults(folder, name, expected[name]))
         found.files += 1
         found.bytes += expected[name].bytes
-    _look_for_others(folder, expected, found)
+    if not leave.others:
+        _look_for_others(folder, expected, found)
     number = Version.parse(folder.name) if folder.name.startswith("v") else None
     if number and str(number) != manifest.get("version"):
         told = str(manifest.get("version"))
