@@ -14,7 +14,7 @@ from imitation_data.versions.store import Store, StoredVersion
 from imitation_data.yaml_file import load_yaml
 
 FOLDER = ".rebuild"
-"""Where rebuilt versions lie in the store: a store of their own, in which nothing came before."""
+"""Where rebuilt versions lie in the store: each in a store of its own, with nothing before it."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,9 @@ def rebuild(
     own = orders or Orders()
     if own.journal is None and store.remote is None:
         own = replace(own, journal=store.journal())
-    built = build(recipe, store=store.root / FOLDER, workers=workers, orders=own, progress=progress)
+    # Under one roof the requests that a newer version was built with would bind an older one.
+    where = store.root / FOLDER / f"v{stored.version}"
+    built = build(recipe, store=where, workers=workers, orders=own, progress=progress)
     then, now = stored.manifest, built.stored.manifest
     rows = then["fingerprint"] == now["fingerprint"]
     ours = ("data/", "ledger/")

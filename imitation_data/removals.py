@@ -1,16 +1,22 @@
 """Removal requests: a list of ids and origins that binds every later build of a dataset.
 
 store/NAME/removals.txt and removals.txt beside the recipe: one request a line, `# ` begins a
-comment. Both lists are bound, and so are the requests that the version before was built with: a
+comment, and what a line cannot hold as it is (line breaks, spaces at its ends) stands as a JSON
+string. Both lists are bound, and so are the requests that the version before was built with: a
 list that gets lost is not forgotten. Comments stay where they are; requests stand in the version's
 recipe.
 """
 
-from collections.abc import Iterable
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import orjson
 import polars as pl
 
 from imitation_data.atomic import write_whole
@@ -24,6 +30,8 @@ from imitation_data.yaml_file import load_yaml
 
 FILE = "removals.txt"
 STEP = "removal_requests"
+DUPLICATES = ("exact_dedup", "near_dedup")
+"""Steps in which a row loses to another because it says the same."""
 
 
 def read_requests(path: Path) -> tuple[str, ...]:
@@ -41,7 +49,30 @@ def read_requests(path: Path) -> tuple[str, ...]:
             f"{path}: cannot be read as UTF-8 text ({error}); expected an id or origin a line"
         ) from error
     lines = (line.strip() for line in text.splitlines())
-    return tuple(line for line in lines if line and line != "#" and not line.startswith("# "))
+    return tuple(_read(line) for line in lines if line and not _comment(line))
+
+
+def _comment(line: str) -> bool:
+    return line == "#" or line.startswith("# ")
+
+
+def _read(line: str) -> str:
+    """A request of a line: a JSON string, or the line itself where it is none."""
+    if not line.startswith('"'):
+        return line
+    try:
+        return str(orjson.loads(line))
+    except orjson.JSONDecodeError:
+        return line
+
+
+def _line(request: str) -> str:
+    """A line that gives this request back."""
+    plain = request.splitlines() == [request.strip()] and not _comment(request)
+    if plain and _read(request) == request:
+        return request
+    # Escaped, since splitting into lines also breaks at U+0085, U+2028 and their like.
+    return json.dumps(request, ensure_ascii=True)
 
 
 def requests_of(stored: StoredVersion) -> tuple[str, ...]:
@@ -82,8 +113,9 @@ class Removal:
     Attributes:
         requests: what was added to the list.
         rows: keys of rows of the version that go.
-        lost: keys of rows that had lost to one of them (duplicates, so the same text or nearly);
-            their records are requested, too, or they would take its place.
+        lost: keys of rows with the same text, or nearly: those that had lost to one of them in any
+            version, or that one of them had lost to. Their records are requested, too: the text
+            would stay, or come back in their place.
         versions: versions that hold one of the rows and stay as they are.
     """
 
@@ -114,7 +146,7 @@ def request(
         raise StoreError(
             f"{store}: keeps no list of requests; name the one beside the recipe with --list"
         )
-    rows, lost = list[dict[str, Any]](), list[dict[str, Any]]()
+    rows = list[dict[str, Any]]()
     for one in what:
         mine = _rows_named(_rows(stored), one) or _rows_named(_rows_left_out(stored), one)
         if not mine:
@@ -123,18 +155,17 @@ def request(
                 f"source/origin:part (`imitation-data explain {one}` looks into every dataset)"
             )
         rows += mine
-    losers = _lost_to(stored, {_key(row) for row in rows})
-    lost += [row for row in losers if _key(row) not in {_key(mine) for mine in rows}]
+    versions = store.versions(stored.name)
+    asked = {_key(row) for row in rows}
+    alike = sorted(_alike(versions, asked) - asked)
+    lost = [row for version in (stored, *versions) for row in _rows_of(version, alike)]
     records = (f"{row['source']}/{row['origin']}" for row in (*rows, *lost))
-    requests = dict.fromkeys(record for record in records if len(record.splitlines()) == 1)
-    requests |= dict.fromkeys(row["id"] for row in rows if row.get("id"))
-    path = file or _list_of(store, stored.name)
-    known = read_requests(path)
-    new = [one for one in requests if one not in known]
-    _append(path, new, note)
+    requests = dict.fromkeys(records)
+    requests |= dict.fromkeys(row["id"] for row in (*rows, *lost) if row.get("id"))
+    new = _append(file or _list_of(store, stored.name), list(requests), note)
     holding = [
         str(version)
-        for version in store.versions(stored.name)
+        for version in versions
         if any(_rows_named(_rows(version), one) for one in requests)
     ]
     return Removal(
@@ -146,17 +177,32 @@ def _list_of(store: Store, name: str) -> Path:
     return store.root / name / FILE
 
 
-def _append(path: Path, requests: list[str], note: str) -> None:
-    if not requests:
-        return
+def _append(path: Path, requests: list[str], note: str) -> list[str]:
+    """Add what is not on the list yet; two that add at once wait for each other."""
     comment = [f"# {line}" for line in note.splitlines() if line.strip()]
-    try:
-        before = path.read_bytes() if path.exists() else b""
+    with _held(path.parent):
+        known = read_requests(path)
+        new = [one for one in requests if one not in known]
+        if not new:
+            return []
+        try:
+            before = path.read_bytes() if path.exists() else b""
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be read ({error.strerror})") from error
         before += b"" if before.endswith(b"\n") or not before else b"\n"
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be read ({error.strerror})") from error
-    lines = "".join(f"{line}\n" for line in (*comment, *requests))
-    write_whole(path, before + lines.encode(), StoreError)
+        lines = "".join(f"{line}\n" for line in (*comment, *map(_line, new)))
+        write_whole(path, before + lines.encode("utf-8", "backslashreplace"), StoreError)
+    return new
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _key(row: dict[str, Any]) -> str:
@@ -181,16 +227,29 @@ def _rows_named(rows: pl.LazyFrame, what: str) -> list[dict[str, Any]]:
     return rows.filter(named).collect().to_dicts()
 
 
-def _lost_to(stored: StoredVersion, keys: set[str]) -> list[dict[str, Any]]:
-    """Rows that had lost to these, or to one that had."""
-    gone = pl.scan_parquet(stored.ledger_files(), glob=False)
-    gone = gone.filter((pl.col("action") == "drop") & (pl.col("other") != ""))
-    pairs = gone.select("source", "origin", "part", "other").collect()
-    found: dict[str, dict[str, Any]] = {}
-    waiting = keys
+def _rows_of(stored: StoredVersion, keys: Sequence[str]) -> list[dict[str, Any]]:
+    """Rows and left-out rows with these keys."""
+    both = (_rows(stored), _rows_left_out(stored))
+    record = pl.concat_str("source", pl.lit("/"), "origin", pl.lit(":"), pl.col("part").cast(str))
+    return [row for rows in both for row in rows.filter(record.is_in(keys)).collect().to_dicts()]
+
+
+def _alike(versions: Iterable[StoredVersion], keys: set[str]) -> set[str]:
+    """Keys of rows that had lost to these, or these to them, in any version; and so on."""
+    pairs = list[tuple[str, str, str]]()
+    for stored in versions:
+        gone = pl.scan_parquet(stored.ledger_files(), glob=False)
+        gone = gone.filter((pl.col("action") == "drop") & (pl.col("other") != ""))
+        for row in gone.select("name", "source", "origin", "part", "other").collect().to_dicts():
+            pairs.append((_key(row), row["other"], row["name"]))
+    near: dict[str, set[str]] = {}
+    for key, other, step in pairs:
+        near.setdefault(other, set()).add(key)
+        if step in DUPLICATES:
+            near.setdefault(key, set()).add(other)
+    found, waiting = set(keys), list(keys)
     while waiting:
-        more = pairs.filter(pl.col("other").is_in(sorted(waiting))).to_dicts()
-        fresh = {_key(row): row for row in more if _key(row) not in found}
+        fresh = near.get(waiting.pop(), set()) - found
         found |= fresh
-        waiting = set(fresh)
-    return list(found.values())
+        waiting += fresh
+    return found

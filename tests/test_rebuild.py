@@ -69,3 +69,12 @@ def test_a_source_that_is_not_there_is_asked_for(made):
     stored, store, _ = made
     with pytest.raises(RecipeError, match="--source NAME=PATH for each, or --from DIR"):
         rebuild(stored, store, Sources())
+
+
+def test_a_rebuild_does_not_bind_the_next(made):
+    """A version with requests is rebuilt, then one from before them: each is what it was."""
+    stored, store, folder = made
+    request(store, "trial", ["r3"])
+    later = build(folder / "recipe.yaml", store=store.root, workers=1).stored
+    assert rebuild(later, store, Sources(folder)).rows
+    assert rebuild(stored, store, Sources(folder)).rows

@@ -1,6 +1,7 @@
 """Removal requests bind every later build, whoever had lost to the rows that go."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import polars as pl
@@ -127,6 +128,57 @@ def test_the_command_says_what_goes_and_what_stays(recipe, tmp_path, capsys, mon
         main()
     told = capsys.readouterr().out
     assert ended.value.code == 0
-    assert "web/twin:0 (had lost to one of them" in told
+    assert "web/twin:0 (a duplicate of one of them" in told
     assert "trial@1.0.0" in told
     assert Path(store, "trial", FILE).read_text(encoding="utf-8").startswith("web/one\n")
+
+
+def test_the_row_that_a_duplicate_had_lost_to_goes_as_well(recipe, tmp_path):
+    """Whoever asks for the twin asks for its text, which stood in the version under another key."""
+    store = Store(tmp_path / "store")
+    build(recipe, store=store.root, workers=1)
+    found = request(store, "trial", ["twin"])
+    assert (found.rows, found.lost) == (("web/twin:0",), ("web/one:0",))
+    assert found.versions == ("trial@1.0.0",)
+    build(recipe, store=store.root, workers=1)
+    assert origins(store.root) == {"two", "three"}
+
+
+def test_duplicates_that_came_in_a_later_version_go_as_well(recipe, tmp_path):
+    """An old version is named; what lost to its row since then does not take the place."""
+    store = Store(tmp_path / "store")
+    source = recipe.parent / "web.json"
+    source.write_text(sharegpt({key: ROWS[key] for key in ("one", "two", "three")}), "utf-8")
+    build(recipe, store=store.root, workers=1)
+    source.write_text(sharegpt({**ROWS, "four": ["What is fog?", "A low cloud."]}), "utf-8")
+    build(recipe, store=store.root, workers=1)
+    found = request(store, "trial@1.0.0", ["one"])
+    assert found.lost == ("web/twin:0",)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["a\nb", "ends in a space ", "\u2028x", "x\x85y", "\ttab", "# x", "#", '"x"', '"', "a/b"],
+)
+def test_a_request_binds_whatever_the_origin_looks_like(write_recipe, tmp_path, origin):
+    """The record's text is mended later, so that its id is another: the origin still binds."""
+    recipe = write_recipe({"web": sharegpt({**ROWS, origin: ["What is it?", "A secret."]})})
+    store = Store(tmp_path / "store")
+    build(recipe, store=store.root, workers=1)
+    request(store, "trial", [origin])
+    mended = {**ROWS, origin: ["What is it?", "A secret, well told."]}
+    (recipe.parent / "web.json").write_text(sharegpt(mended), encoding="utf-8")
+    build(recipe, store=store.root, workers=1)
+    assert origins(store.root) == set(ROWS)
+    assert request(store, "trial@1.0.0", [origin]).requests == ()
+
+
+def test_requests_made_at_once_are_all_kept(write_recipe, tmp_path):
+    """Each waits for the other to have written the list."""
+    rows = {f"r{n}": [f"What is {n}?", f"It is {n}."] for n in range(12)}
+    store = Store(tmp_path / "store")
+    build(write_recipe({"web": sharegpt(rows)}), store=store.root, workers=1)
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(lambda key: request(store, "trial", [key], f"for {key} \udcff"), rows))
+    asked = read_requests(store.root / "trial" / FILE)
+    assert {f"web/{key}" for key in rows} <= set(asked)

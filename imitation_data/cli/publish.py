@@ -164,7 +164,7 @@ def remove(
     for key in found.rows:
         say(f"  {key}")
     for key in found.lost:
-        say(f"  {key} (had lost to one of them: the same text, or nearly)")
+        say(f"  {key} (a duplicate of one of them: the same text, or nearly)")
     if found.versions:
         say(f"these versions hold such rows and stay as they are: {', '.join(found.versions)}")
 

@@ -83,7 +83,7 @@ def parse_card(text: str, where: str = "README.md") -> Card:
     match = _FRONT.match(text)
     try:
         front = yaml.safe_load(match[1]) if match else {}
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         words = str(error).splitlines()[0]
         raise PublishError(
             f"{where}: its front matter is not YAML ({words}); mend it on the Hub, or write the "
@@ -103,6 +103,7 @@ def parse_card(text: str, where: str = "README.md") -> Card:
 def _sections(body: str) -> dict[str, str]:
     """The lines of each section, its heading with them; a heading that repeats is numbered."""
     found: dict[str, list[str]] = {HEAD: []}
+    repeats: dict[str, int] = {}
     here, fence = HEAD, ""
     for line in body.split("\n"):
         mark = _FENCE.match(line)
@@ -112,10 +113,10 @@ def _sections(body: str) -> dict[str, str]:
         elif mark:
             fence = mark[1]
         elif line.startswith("## "):
-            here, number = line[3:].strip(), 2
+            title = here = line[3:].strip()
             while here in found:
-                here = f"{line[3:].strip()} ({number})"
-                number += 1
+                repeats[title] = repeats.get(title, 1) + 1
+                here = f"{title} ({repeats[title]})"
             found[here] = []
         found[here].append(line)
     return {heading: "\n".join(lines) for heading, lines in found.items()}
@@ -208,13 +209,18 @@ def _with_own(
     found: dict[str, object], own: dict[str, object], order: list[str]
 ) -> dict[str, object]:
     """Put their own parts behind what they stood behind."""
-    names = list(found)
+    behind: dict[str, list[str]] = {}
+    last = ""
+    leading = list[str]()
+    stood = False
     for name in order:
         if name in own:
-            before = [other for other in order[: order.index(name)] if other in names]
-            names.insert(names.index(before[-1]) + 1 if before else len(names), name)
+            (behind.setdefault(last, []) if stood else leading).append(name)
+        elif name in found:
+            last, stood = name, True
     both = found | own
-    return {name: both[name] for name in names}
+    names = [each for name in found for each in (name, *behind.get(name, ()))]
+    return {name: both[name] for name in (*names, *leading)}
 
 
 def _plain(value: object) -> str:

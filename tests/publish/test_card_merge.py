@@ -167,3 +167,21 @@ def test_front_matter_survives(values):
     text = f"---\n{yaml.safe_dump(values, sort_keys=False, allow_unicode=True)}---\n\n# x\n"
     once = parse_card(text)
     assert parse_card(once.text()).front_matter == once.front_matter
+
+
+@pytest.mark.parametrize("front", ["a: " + "[" * 3000, "a: 0001-01-01 00:00:00+14:00"])
+def test_front_matter_beyond_yaml_is_told_or_taken(front):
+    """Deep nesting and moments before the first year: words at most."""
+    try:
+        parse_card(f"---\n{front}\n---\n\nHello.\n")
+    except PublishError as error:
+        assert "front matter is not YAML" in str(error)  # noqa: PT017 - both ends are right
+
+
+def test_a_card_of_very_many_sections_is_merged():
+    """Ten thousand headings, all equal or all different, are kept in their order."""
+    for name in ("## same\n", "## s{}\n"):
+        text = "".join(name.format(number) for number in range(10_000))
+        done = merge_cards(parse_card(FIRST), parse_card(text), None)
+        sections = list(done.card.sections)
+        assert len(sections) == len(set(sections)) == 10_000 + 3
