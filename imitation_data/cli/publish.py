@@ -115,7 +115,7 @@ def retract(
     if version is None or "/" not in name:
         words = f"found {dataset!r}; expected org/name@v1.2.0"
         raise typer.BadParameter(words, param_hint="DATASET")
-    repo = Repo(name)
+    repo = Repo.named(name, "DATASET")
     done = withdraw(repo, version, reason)
     commit = f"its commit {done.commit}" if done.commit else "its commit"
     left = [

@@ -1,12 +1,17 @@
 """A version to a folder: the same files as on the Hub, for another host, or a look before.
 
 The folder is whole when its `publish.json` is there: it goes first and comes last, and every other
-file is replaced whole. What else lies in the folder (a `.git`, notes) stays.
+file is replaced whole. Until it comes, `.publish.json.before` says what lay there and what was to
+come, so that a publish that is cut off can be gone on with. What else lies in the folder (a `.git`,
+notes) stays.
 """
 
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import orjson
 
 from imitation_data.atomic import whole_file, write_whole
 from imitation_data.errors import PublishError
@@ -14,6 +19,8 @@ from imitation_data.publish.publication import CARD, CHANGELOG, Publication
 from imitation_data.publish.record import read_record
 from imitation_data.publish.rendered import Pages, Rendered, There
 from imitation_data.versions.manifest import PUBLISH
+
+BEFORE = ".publish.json.before"
 
 
 def there_in(folder: Path) -> There:
@@ -29,6 +36,7 @@ def there_in(folder: Path) -> There:
 
     try:
         path = folder / PUBLISH
+        path = path if path.is_file() else folder / BEFORE
         content = path.read_bytes() if path.is_file() else None
         return There(read_record(content, str(folder)), text(CARD), text(CHANGELOG))
     except OSError as error:
@@ -59,7 +67,7 @@ def publish_to_folder(
     rendered = pages.render(publication, there)
     coming = {*publication.files, *rendered.files}
     old = _old(folder, coming, there.files, replace=replace)
-    (folder / PUBLISH).unlink(missing_ok=True)
+    _begin(folder, there.record, publication, rendered)
     for name, file in publication.files.items():
         with whole_file(folder / name, PublishError) as out, file.path.open("rb") as stream:
             shutil.copyfileobj(stream, out, 1 << 20)
@@ -69,7 +77,20 @@ def publish_to_folder(
         if name != PUBLISH:
             write_whole(folder / name, content, PublishError)
     write_whole(folder / PUBLISH, rendered.files[PUBLISH], PublishError)
+    (folder / BEFORE).unlink()
     return rendered
+
+
+def _begin(
+    folder: Path, record: Mapping[str, Any], publication: Publication, rendered: Rendered
+) -> None:
+    """Say that the folder is not whole, whose its files are, and how its card was rendered last."""
+    coming = read_record(rendered.files[PUBLISH], str(folder))
+    files = {name: file.plain() for name, file in publication.files.items()}
+    files |= coming["files"] | record.get("files", {})
+    content = orjson.dumps({**(record or {**coming, "retracted": []}), "files": files})
+    write_whole(folder / BEFORE, content, PublishError)
+    (folder / PUBLISH).unlink(missing_ok=True)
 
 
 def _old(

@@ -1,6 +1,5 @@
 """Publish a version: the gate, what goes out, where to, and what is told of it."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -20,7 +19,6 @@ from imitation_data.publish.repo import Repo
 from imitation_data.versions.store import Store, StoredVersion
 
 FOLDER = "folder:"
-_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -165,19 +163,13 @@ def publish_version(
             pages = _pages("", "", publication, store, target, changelog)
             outcome, rendered = _to_folder(publication, folder, pages, target, dry_run=dry_run)
         else:
-            repo = Repo(_repo_name(target.to))
+            repo = Repo.named(target.to, "--to")
             pages = _pages(repo.name, repo.url, publication, store, target, changelog)
             publisher = Publisher(repo, publication, pages, target.private, target.replace, told)
             outcome, rendered = _to_hub(publisher, dry_run=dry_run)
     if changelog is not None and rendered is not None and not dry_run:
         write_whole(changelog, rendered.files[CHANGELOG], PublishError)
     return outcome
-
-
-def _repo_name(to: str) -> str:
-    if not _NAME.fullmatch(to):
-        raise PublishError(f"--to {to!r}: expected org/name on the Hub, or folder:PATH")
-    return to
 
 
 def _pages(

@@ -5,6 +5,7 @@ when its answer is lost nobody knows whether it took effect, so `Unsure` is rais
 looks before it goes on.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ FIRST_WAIT = 0.25  # seconds; doubles with every try
 LONGEST_WAIT = 60.0  # seconds; what a server asks for beyond it is not waited for
 _BUSY = {408, 409, 412, 423, 425, 429, 500, 502, 503, 504}
 _MOVED = {409, 412}
+_NAME = re.compile(r"[A-Za-z0-9_](?:[\w.-]{0,94}\w)?/[A-Za-z0-9_](?:[\w.-]{0,94}\w)?", re.ASCII)
 
 
 class Unsure(Exception):  # noqa: N818 - not an error: the caller looks and goes on
@@ -80,6 +82,21 @@ class Repo:
 
     name: str
 
+    @classmethod
+    def named(cls, name: str, where: str) -> "Repo":
+        """A repository by its name.
+
+        Raises:
+            PublishError: the Hub has no such names.
+        """
+        if not _NAME.fullmatch(name) or ".." in name or "--" in name or name.endswith(".git"):
+            raise PublishError(
+                f"{where} {name!r}: expected org/name on the Hub (letters, digits, '-', '_', '.', "
+                "none of the last two at an end, and neither '--' nor '..' nor '.git')"
+                + (", or folder:PATH" if where == "--to" else "")
+            )
+        return cls(name)
+
     @cached_property
     def api(self) -> "HfApi":
         from huggingface_hub import HfApi  # noqa: PLC0415 - takes a second
@@ -107,6 +124,10 @@ class Repo:
             raise PublishError(
                 "no token for the Hub; log in with `hf auth login`, or set HF_TOKEN to a token "
                 "with the right to write"
+            ) from error
+        except UnicodeEncodeError as error:
+            raise PublishError(
+                "the token holds a character that no token has; set HF_TOKEN to the token alone"
             ) from error
 
     def look(self) -> State:

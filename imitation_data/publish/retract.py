@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from imitation_data.display import terminal
 from imitation_data.errors import PublishError
 from imitation_data.publish.hub import MAIN, WAITS
 from imitation_data.publish.publication import CHANGELOG
@@ -91,13 +92,17 @@ def _note(repo: Repo, head: str, record: Mapping[str, Any], what: tuple[str, str
         )
     text = (repo.read(CHANGELOG, head) or b"").decode("utf-8", "replace")
     changed = {**record, "retracted": sorted({*record.get("retracted", []), number})}
-    content = withdrawn(text, number, reason).encode()
+    content = withdrawn(text, number, terminal(reason)).encode("utf-8", "replace")
     files = dict(changed["files"])
     files[CHANGELOG] = _plain(content)
     changed["files"] = files
     told = orjson.dumps(changed, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n"
     repo.commit(
-        {CHANGELOG: content, PUBLISH: told}, (), (f"Withdraw v{number}", reason), MAIN, head
+        {CHANGELOG: content, PUBLISH: told},
+        (),
+        (f"Withdraw v{number}", terminal(reason)),
+        MAIN,
+        head,
     )
 
 

@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from imitation_data.errors import PublishError
+from imitation_data.publish.card import parse_card
 from imitation_data.publish.publication import Wanted
 from imitation_data.publish.publish import Target, publish_version
 from imitation_data.publish.pull import pull
@@ -65,6 +66,40 @@ def test_evidence_and_dropped_text_stay_at_home(versions, tmp_path):
     to_folder(versions, "1.0.0", tmp_path / "more", wanted=Wanted(evidence=True))
     ledger = pl.read_parquet(tmp_path / "more" / "ledger" / "*.parquet")
     assert ledger.filter(pl.col("evidence") != "").equals(quoted)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_publish_that_broke_off_is_gone_on_with(versions, tmp_path, first):
+    """It ends before its last file: the next one knows its files and the card it wrote."""
+    folder = tmp_path / "out"
+    if not first:
+        to_folder(versions, "1.0.0", folder)
+        (folder / "data" / "old-00000-of-00001.parquet").write_bytes(b"PAR1")
+        record = json.loads((folder / "publish.json").read_bytes())
+        record["files"]["data/old-00000-of-00001.parquet"] = {"bytes": 4, "sha256": "0"}
+        (folder / "publish.json").write_text(json.dumps(record), encoding="utf-8")
+        (folder / "croissant.json").unlink()
+    (folder / "croissant.json" / "in the way").mkdir(parents=True)
+    with pytest.raises(PublishError, match=r"croissant\.json: cannot be written"):
+        to_folder(versions, "1.1.0", folder)
+    with pytest.raises(PublishError, match=r"is no version published|has no publish\.json"):
+        pull(f"folder:{folder}", Store(tmp_path / "store"))
+    shutil.rmtree(folder / "croissant.json")
+    done = to_folder(versions, "1.1.0", folder)
+    assert (done.kept, done.conflicts) == ((), ())
+    to_folder(versions, "1.1.0", tmp_path / "clean")
+    files, cards = zip(
+        *(
+            (
+                {path.relative_to(one).as_posix() for path in one.rglob("*")},
+                parse_card((one / "README.md").read_text(encoding="utf-8")).prints(),
+            )
+            for one in (folder, tmp_path / "clean")
+        ),
+        strict=True,
+    )
+    assert files[0] == files[1]
+    assert cards[0] == cards[1]
 
 
 @pytest.mark.parametrize(

@@ -193,6 +193,11 @@ def test_dry_run_changes_nothing(hub, commands, versions):
         ("hf_reader", REPO, "right to write"),
         ("hf_alice", "other/trial", "right to write"),
         ("hf_alice", "trial", "expected org/name"),
+        ("hf_alice", "demo/x.git", "expected org/name"),
+        ("hf_alice", "demo/a--b", "expected org/name"),
+        ("hf_alice", "demo/a..b", "expected org/name"),
+        ("hf_alice", "demo./x", "expected org/name"),
+        ("hf_alic\u00e9", REPO, "the token alone"),
     ],
 )
 def test_rights_are_told_in_words(hub, tmp_path, versions, token, repo, words):
@@ -204,6 +209,23 @@ def test_rights_are_told_in_words(hub, tmp_path, versions, token, repo, words):
     assert words in done.err
     assert "Traceback" not in done.err
     assert not token or token not in done.err
+
+
+def test_a_record_that_somebody_edited_is_told(hub, commands, versions):
+    """`publish.json` on the Hub is anybody's: publish and retract stop in words."""
+    publish(commands, versions, "1.0.0")
+    record = json.loads(hub.files(REPO)["publish.json"])
+    for key, value in (("files", [1]), ("retracted", 3), ("prints", []), ("version", 2)):
+        hub.push(REPO, {"publish.json": json.dumps(record | {key: value}).encode()})
+        before = hub.refs(REPO)
+        for done in (
+            publish(commands, versions, "1.1.0"),
+            commands("retract", f"{REPO}@v1.0.0", "--reason", "Wrong."),
+        ):
+            assert done.code == 1
+            assert f"publish.json: {key}" in done.err
+            assert "report it" not in done.err
+        assert hub.refs(REPO) == before
 
 
 def test_a_hub_that_is_away_is_told(hub, tmp_path, versions):
