@@ -33,6 +33,7 @@ _OPENING = re.compile(r"<!-- diff ([0-9a-f]{8}) -->")
 _CLOSING = "<!-- /diff -->"
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _CAUSES = 30  # told in a section
+WITHDRAWN = "**Withdrawn.**"  # begins the line that says so
 
 
 def changelog_of(versions: Sequence[StoredVersion], known: Collection[str] = ()) -> list[str]:
@@ -190,14 +191,41 @@ def merge(existing: str | None, name: str, sections: Iterable[str]) -> str:
     return "".join(line for part in parts for line in part.lines)
 
 
-def told_versions(existing: str) -> tuple[str, ...]:
-    """Name the versions that have a generated part, in the order they stand in."""
-    return tuple(part.version for part in _parts(existing) if part.version and part.begin >= 0)
-
-
 def edited(existing: str) -> tuple[str, ...]:
     """Name the versions whose generated part was edited by hand, in the order they stand in."""
     return tuple(part.version for part in _parts(existing) if part.version and part.edited)
+
+
+def by_hand(existing: str) -> dict[str, list[str]]:
+    """What people wrote: the lines outside generated parts, by version ("" above the first)."""
+    found: dict[str, list[str]] = {}
+    for part in _parts(existing):
+        begin = part.begin if part.begin >= 0 else len(part.lines)
+        end = part.end + 1 if part.end >= 0 else len(part.lines)
+        first = 1 if part.version else 0  # below the heading
+        lines = [*part.lines[first:begin], *part.lines[end:]]
+        told = [line.strip() for line in lines if line.strip()]
+        found[part.version] = [*found.get(part.version, ()), *told]
+    return found
+
+
+def withdrawn(existing: str, version: str, reason: str) -> str:
+    """Write under a version's heading that it was withdrawn, once.
+
+    Args:
+        existing: the changelog; a heading is made where it has none.
+        version: which.
+        reason: one paragraph, or none.
+    """
+    if any(line.startswith(WITHDRAWN) for line in by_hand(existing).get(version, ())):
+        return existing
+    parts = _parts(existing)
+    if not any(part.version == version for part in parts):
+        _insert(parts, _Part(version, [f"## {version}\n"]))
+    mine = next(part for part in parts if part.version == version)
+    words = " ".join((WITHDRAWN, *reason.split()))
+    mine.lines[:1] = [f"{mine.lines[0].rstrip()}\n", "\n", f"{words}\n"]
+    return "".join(line for part in parts for line in part.lines)
 
 
 def _digest(text: str) -> str:

@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from imitation_data.diff.changelog import changelog_of, edited, told_versions
+from imitation_data.diff.changelog import WITHDRAWN, by_hand, changelog_of, edited, withdrawn
 from imitation_data.diff.changelog import merge as merge_changelog
 from imitation_data.display import terminal
 from imitation_data.errors import PublishError
@@ -19,7 +19,6 @@ from imitation_data.publish.publication import (
     CROISSANT,
     Publication,
 )
-from imitation_data.publish.withdrawn import carried
 from imitation_data.report.card import TEMPLATE, card_md
 from imitation_data.versions.manifest import PUBLISH
 from imitation_data.versions.store import StoredVersion
@@ -114,30 +113,51 @@ class Pages:
         return merge(ours, parse_card(there.card), there.record.get("prints"))
 
     def _changelog(self, publication: Publication, there: There) -> str:
-        own = None
-        if self.changelog is not None and self.changelog.is_file():
-            own = self.changelog.read_text(encoding="utf-8")
-        if own is not None and there.changelog is not None and not self.overwrite:
-            self._refuse_lost(own, there)
-        base = own if own is not None else there.changelog
-        if base is not None:
-            base = carried(base, there.changelog or "", there.retracted)
-        known = told_versions(base) if base else ()
-        return merge_changelog(base, publication.stored.name, changelog_of(self.versions, known))
+        own = self._own_changelog()
+        if own is not None and not self.overwrite:
+            self._refuse_lost_words(own, there)
+        text = own if own is not None else there.changelog
+        # What was told once stays: a version that has left the store would be told otherwise.
+        stands = by_hand(text or "").keys() - {str(publication.stored.version)}
+        sections = changelog_of(self.versions, stands)
+        merged = merge_changelog(text, publication.stored.name, sections)
+        noted = by_hand(there.changelog or "")
+        for version in there.retracted:
+            for line in noted.get(version, ()):
+                if line.startswith(WITHDRAWN):
+                    merged = withdrawn(merged, version, line.removeprefix(WITHDRAWN))
+        return merged
 
-    def _refuse_lost(self, own: str, there: There) -> None:
-        """Stop where lines were written by hand into the published changelog alone."""
-        published = there.files.get(CHANGELOG, {}).get("sha256")
-        text = there.changelog or ""
-        if sha256(text.encode()).hexdigest() == published:
-            return
-        lines = {line.strip() for line in own.splitlines()}
-        lost = [line for line in text.splitlines() if line.strip() and line.strip() not in lines]
-        if lost:
-            told = "\n".join(f"  {terminal(line, 200, line=True)}" for line in lost[:20])
+    def _own_changelog(self) -> str | None:
+        if self.changelog is None or not self.changelog.is_file():
+            return None
+        try:
+            return self.changelog.read_bytes().decode("utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
             raise PublishError(
-                f"{CHANGELOG} was edited by hand where it is published, and {self.changelog} does "
-                f"not have these lines:\n{told}\ntake over what is right, or give them up with "
+                f"{self.changelog}: cannot be read as UTF-8 text ({error}); mend it, or name "
+                "another folder with --card"
+            ) from error
+
+    def _refuse_lost_words(self, own: str, there: There) -> None:
+        """Stop where somebody wrote into the published changelog what the curator's has not."""
+        told = there.files.get(CHANGELOG)
+        if told is None or there.changelog is None:
+            return
+        if sha256(there.changelog.encode()).hexdigest() == told["sha256"]:
+            return
+        mine = {line for lines in by_hand(own).values() for line in lines}
+        lost = [
+            line
+            for lines in by_hand(there.changelog).values()
+            for line in lines
+            if line not in mine and not line.startswith(WITHDRAWN)
+        ]
+        if lost:
+            shown = "\n".join(f"  {terminal(line, 200, line=True)}" for line in lost[:10])
+            raise PublishError(
+                f"{CHANGELOG}: somebody wrote into it where it was published, and {self.changelog} "
+                f"has not these lines:\n{shown}\ntake over what is right, or give them up with "
                 "--overwrite-card"
             )
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import orjson
 
+from imitation_data.diff.changelog import withdrawn
 from imitation_data.display import terminal
 from imitation_data.errors import PublishError
 from imitation_data.publish.hub import MAIN, WAITS
 from imitation_data.publish.publication import CHANGELOG
 from imitation_data.publish.record import read_record
 from imitation_data.publish.repo import Repo, Unsure
-from imitation_data.publish.withdrawn import withdrawn
 from imitation_data.versions.manifest import PUBLISH
 from imitation_data.versions.semver import Version
 

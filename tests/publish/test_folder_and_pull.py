@@ -76,7 +76,7 @@ def test_a_publish_that_broke_off_is_gone_on_with(versions, tmp_path, first):
         to_folder(versions, "1.0.0", folder)
         (folder / "data" / "old-00000-of-00001.parquet").write_bytes(b"PAR1")
         record = json.loads((folder / "publish.json").read_bytes())
-        record["files"]["data/old-00000-of-00001.parquet"] = {"bytes": 4, "sha256": "0"}
+        record["files"]["data/old-00000-of-00001.parquet"] = {"bytes": 4, "sha256": "0" * 64}
         (folder / "publish.json").write_text(json.dumps(record), encoding="utf-8")
         (folder / "croissant.json").unlink()
     (folder / "croissant.json" / "in the way").mkdir(parents=True)
@@ -182,6 +182,36 @@ def test_the_curators_changelog_is_kept_up(versions, tmp_path):
         assert found.index("## 1.1.0") < found.index("The first words.")
 
 
+def test_words_on_both_sides_are_not_lost(versions, tmp_path):
+    """Somebody wrote into the published changelog, and the curator into their own: it is told."""
+    card, folder = tmp_path / "card", tmp_path / "out"
+    card.mkdir()
+    to_folder(versions, "1.0.0", folder, card=card)
+    there, mine = folder / "CHANGELOG.md", card / "CHANGELOG.md"
+    text = there.read_text(encoding="utf-8")
+    there.write_text(text.replace("## 1.0.0\n", "## 1.0.0\n\nTheir words.\n"), encoding="utf-8")
+    mine.write_text(text.replace("## 1.0.0\n", "## 1.0.0\n\nMy words.\n"), encoding="utf-8")
+    with pytest.raises(PublishError, match="Their words"):
+        to_folder(versions, "1.1.0", folder, card=card)
+    mine.write_text(text.replace("## 1.0.0\n", "## 1.0.0\n\nTheir words.\n\nMy words.\n"), "utf-8")
+    to_folder(versions, "1.1.0", folder, card=card)
+    assert "Their words.\n\nMy words." in there.read_text(encoding="utf-8")
+    mine.write_bytes(b"# Mine \xff\n")
+    with pytest.raises(PublishError, match="UTF-8"):
+        to_folder(versions, "2.0.0", folder, card=card)
+
+
+def test_what_was_told_of_a_version_stays_when_its_predecessor_is_gone(versions, tmp_path):
+    """1.0.0 leaves the store: 1.1.0 does not become a first version in the changelog."""
+    store, folder = Store(tmp_path / "store"), tmp_path / "out"
+    shutil.copytree(versions.root / "trial", store.root / "trial")
+    to_folder(store, "1.1.0", folder)
+    shutil.rmtree(store.root / "trial" / "v1.0.0")
+    to_folder(store, "2.0.0", folder)
+    told = (folder / "CHANGELOG.md").read_text(encoding="utf-8").partition("## 1.1.0")[2]
+    assert "Minor: 10 rows added" in told
+
+
 def test_a_damaged_version_is_not_published(versions, tmp_path):
     """What the store holds is held against the manifest before anything goes out."""
     store = Store(tmp_path / "store")
@@ -219,3 +249,16 @@ def test_pull_from_the_hub_and_retract(hub, commands, versions, tmp_path):
     assert (again.code, "was withdrawn there" in again.err) == (1, True)
     commands("publish", "trial@2.0.0", "--to", REPO, "--store", versions.root)
     assert "**Withdrawn.** Two rows were wrong." in hub.files(REPO)["CHANGELOG.md"].decode()
+
+
+def test_a_withdrawal_stands_in_the_curators_changelog_too(hub, commands, versions, tmp_path):
+    """The next publish takes the curator's own changelog, and the withdrawal into it."""
+    card = tmp_path / "card"
+    card.mkdir()
+    words = ("--to", REPO, "--store", versions.root, "--card", card)
+    commands("publish", "trial@1.0.0", *words)
+    commands("publish", "trial@1.1.0", *words)
+    commands("retract", f"{REPO}@v1.0.0", "--reason", "Two \udcff rows\nwere wrong.")
+    assert commands("publish", "trial@2.0.0", *words).code == 0
+    for text in (hub.files(REPO)["CHANGELOG.md"].decode(), (card / "CHANGELOG.md").read_text()):
+        assert text.count("**Withdrawn.** Two \\udcff rows were wrong.") == 1
