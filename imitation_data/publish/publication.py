@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import TypeAdapter
 
+from imitation_data.atomic import whole_file
 from imitation_data.checksum import checksum
 from imitation_data.errors import PublishError, StoreError
 from imitation_data.ledger import Entry
@@ -153,17 +154,24 @@ def prepare(stored: StoredVersion, wanted: Wanted, work: Path) -> Publication:
 
 
 def _ledger(file: File, path: Path, *, evidence: bool) -> File:
-    """A ledger without what quotes rows; quotes of benchmark items never go out."""
+    """A ledger without what quotes rows; quotes of benchmark items never go out.
+
+    What was found in a bad record is a quote, too: a role, a field's name, a short value.
+    """
     table = pq.read_table(file.path)
     quoted = pc.not_equal(table["evidence"], "")
     taken = pc.and_(quoted, pc.equal(table["name"], BENCHMARKS)) if evidence else quoted
-    if not pc.any(taken).as_py():
+    bad = pc.and_(pc.equal(table["action"], "bad_record"), pc.not_equal(table["found"], ""))
+    emptied = {"evidence": taken} if evidence else {"evidence": taken, "found": bad}
+    if not any(pc.any(rows).as_py() for rows in emptied.values()):
         return file
-    place = table.schema.get_field_index("evidence")
-    left = pc.if_else(taken, pa.scalar("", pa.string()), table["evidence"])
+    for column, rows in emptied.items():
+        place = table.schema.get_field_index(column)
+        left = pc.if_else(rows, pa.scalar("", pa.string()), table[column])
+        table = table.set_column(place, table.schema.field(place), left)
     path.parent.mkdir(parents=True, exist_ok=True)
-    table = table.set_column(place, table.schema.field(place), left)
-    pq.write_table(table, path, compression="zstd")
+    with whole_file(path, PublishError) as out:  # a full disk aborts Arrow's own file writer
+        pq.write_table(table, out, compression="zstd")
     return File.of(path)
 
 
@@ -229,7 +237,7 @@ def _quoted(entry: Entry, *, evidence: bool) -> Entry:
         entry.part,
         entry.reason,
         entry.count,
-        entry.found,
+        "" if entry.action == "bad_record" and not evidence else entry.found,
         entry.limit,
         entry.other,
     )

@@ -3,10 +3,12 @@
 A table that is read, not legal advice: each entry gives the words in short and where they stand.
 """
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
+from unicodedata import category, normalize
 
 import yaml
 
@@ -36,9 +38,27 @@ class Terms:
 
     def cover(self, model: str) -> bool:
         """Whether outputs of this model come under them."""
-        name = model.strip().lower().rpartition("/")[2]
-        named = any(fnmatchcase(name, pattern) for pattern in self.models)
-        return named and not any(fnmatchcase(name, pattern) for pattern in self.without)
+        names = _names(model)
+        named = {name for name in names for one in self.models if fnmatchcase(name, one)}
+        return any(
+            not any(fnmatchcase(name, pattern) for pattern in self.without) for name in named
+        )
+
+
+def _names(model: str) -> set[str]:
+    """The ways to read a model's name: people and gateways write it with a provider before it.
+
+    `us.anthropic.claude-3`, `openai:gpt-4o`, `ft:gpt-3.5-turbo:acme`, `GPT 4`, `llama3:8b` and
+    `human, gpt-4` all name a model of the table; a hyphen may be any dash.
+    """
+    plain = "".join(
+        "-" if category(letter) == "Pd" else letter
+        for letter in normalize("NFKC", model).strip().lower()
+        if category(letter) != "Cf"
+    )
+    plain = re.sub(r"[\s_]+", "-", plain)
+    starts = [0, *(match.end() for match in re.finditer(r"[/:.,;+&|(]-?", plain))]
+    return {plain[start:].replace(":", "-") for start in starts}
 
 
 @cache

@@ -3,13 +3,16 @@
 import json
 import shutil
 
+import polars as pl
 import pytest
+import yaml
 
 from imitation_data.errors import PublishError
 from imitation_data.publish.card import parse_card
 from imitation_data.publish.publication import Wanted
 from imitation_data.publish.publish import Target, publish_version
 from imitation_data.publish.pull import pull
+from imitation_data.runner import build
 from imitation_data.stored import load
 from imitation_data.versions.store import Store
 from tests.publish.asked import REPO
@@ -49,8 +52,6 @@ def test_a_pulled_version_is_the_version(versions, tmp_path):
 
 def test_evidence_and_dropped_text_stay_at_home(versions, tmp_path):
     """No quote of a row that was dropped is in any file that goes out, unless it is asked for."""
-    import polars as pl  # noqa: PLC0415
-
     stored = versions.find("trial@1.0.0")
     quoted = pl.read_parquet(stored.ledger_files()).filter(pl.col("evidence") != "")
     assert len(quoted)
@@ -66,6 +67,28 @@ def test_evidence_and_dropped_text_stay_at_home(versions, tmp_path):
     to_folder(versions, "1.0.0", tmp_path / "more", wanted=Wanted(evidence=True))
     ledger = pl.read_parquet(tmp_path / "more" / "ledger" / "*.parquet")
     assert ledger.filter(pl.col("evidence") != "").equals(quoted)
+
+
+def test_what_a_bad_record_held_stays_at_home(write_recipe, tmp_path):
+    """A role or a field's name is text of a record that was left out: it goes with the evidence."""
+    records = [
+        {"id": "a", "conversations": [{"from": "SECRETrole", "value": "Hi."}]},
+        {"id": "b", "SECRETfield": 1},
+        {"id": "c", "conversations": [{"from": "human", "value": "Hi."}]},
+    ]
+    path = write_recipe({"web": json.dumps(records)})
+    recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
+    recipe["sources"][0]["bad_records"] = "drop"
+    path.write_text(yaml.safe_dump(recipe), encoding="utf-8")
+    store = Store(tmp_path / "store")
+    build(path, store=store.root, workers=1)
+    for evidence, folder in ((False, tmp_path / "out"), (True, tmp_path / "more")):
+        to_folder(store, "1.0.0", folder, wanted=Wanted(evidence=evidence))
+        ledger = pl.read_parquet(folder / "ledger" / "*.parquet")
+        assert ledger.filter(pl.col("reason") == "bad_record").height == 2
+        texts = [str(ledger.to_dicts())]
+        texts += [one.read_text(encoding="utf-8") for one in folder.glob("*.[jmy]*")]
+        assert any("SECRET" in text for text in texts) == evidence
 
 
 @pytest.mark.parametrize("first", [True, False])
