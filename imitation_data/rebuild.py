@@ -8,6 +8,7 @@ from typing import Any, cast
 from imitation_data.engines.local import Local
 from imitation_data.errors import RecipeError
 from imitation_data.generation import Orders
+from imitation_data.options import nearest
 from imitation_data.recipe import Recipe, parse_recipe
 from imitation_data.runner import Built, Progress, build
 from imitation_data.versions.store import Store, StoredVersion
@@ -93,6 +94,11 @@ def _recipe(stored: StoredVersion, sources: Sources) -> Recipe:
     path = stored.path / "recipe.yaml"
     value = load_yaml(path)
     folder = sources.folder or stored.path
+    named = {str(one["name"]) for one in cast("list[Any]", stored.manifest["sources"])}
+    for unknown in sorted((sources.paths or {}).keys() - named):
+        raise RecipeError(
+            [f"no source is called {unknown!r}{nearest(unknown, sorted(named))}"], str(path)
+        )
     tables = value.get("sources") if isinstance(value, dict) else None
     for table in tables if isinstance(tables, list) else ():
         if isinstance(table, dict) and table.get("path"):

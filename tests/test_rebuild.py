@@ -78,3 +78,10 @@ def test_a_rebuild_does_not_bind_the_next(made):
     later = build(folder / "recipe.yaml", store=store.root, workers=1).stored
     assert rebuild(later, store, Sources(folder)).rows
     assert rebuild(stored, store, Sources(folder)).rows
+
+
+def test_a_source_that_the_recipe_has_not_is_told(made):
+    """A typo in --source would be passed over, and the old path be read."""
+    stored, store, folder = made
+    with pytest.raises(RecipeError, match="did you mean 'web'"):
+        rebuild(stored, store, Sources(folder, {"wbe": "x"}))

@@ -20,7 +20,23 @@ from imitation_data.publish.record import read_record
 from imitation_data.publish.rendered import Pages, Rendered, There
 from imitation_data.versions.manifest import PUBLISH
 
+FOLDER = "folder:"
 BEFORE = ".publish.json.before"
+
+
+def named_folder(reference: str) -> Path:
+    """The folder that `folder:PATH` names.
+
+    Raises:
+        PublishError: it names none.
+    """
+    path = reference.removeprefix(FOLDER)
+    try:
+        if path.strip():
+            return Path(path).expanduser()
+    except RuntimeError as error:  # there is no such user
+        raise PublishError(f"{reference}: {error}; name the folder in full") from error
+    raise PublishError(f"{reference}: names no folder; expected folder:PATH")
 
 
 def there_in(folder: Path) -> There:
@@ -58,15 +74,7 @@ def publish_to_folder(
         PublishError: the folder holds another dataset or foreign rows, or cannot be written.
     """
     there = there_in(folder)
-    ours = publication.stored.name
-    if there.record and there.record.get("name") != ours:
-        raise PublishError(
-            f"{folder}: holds the dataset {there.record.get('name')!r}, not {ours!r}; name another "
-            "folder"
-        )
-    rendered = pages.render(publication, there)
-    coming = {*publication.files, *rendered.files}
-    old = _old(folder, coming, there.files, replace=replace)
+    rendered, old = planned(publication, folder, pages, there, replace=replace)
     _begin(folder, there.record, publication, rendered)
     for name, file in publication.files.items():
         with whole_file(folder / name, PublishError) as out, file.path.open("rb") as stream:
@@ -79,6 +87,21 @@ def publish_to_folder(
     write_whole(folder / PUBLISH, rendered.files[PUBLISH], PublishError)
     (folder / BEFORE).unlink()
     return rendered
+
+
+def planned(
+    publication: Publication, folder: Path, pages: Pages, there: There, *, replace: bool = False
+) -> tuple[Rendered, list[Path]]:
+    """Render the pages, and tell which files have to go; nothing is written.
+
+    Raises:
+        PublishError: as `publish_to_folder`.
+    """
+    there.refuse_other(publication.stored, str(folder))
+    there.refuse_older(publication.stored, str(folder))
+    rendered = pages.render(publication, there)
+    coming = {*publication.files, *rendered.files}
+    return rendered, _old(folder, coming, there.files, replace=replace)
 
 
 def _begin(

@@ -12,14 +12,14 @@ answer, or after a kill, finds its own commit and tags it, and never makes a sec
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from imitation_data.errors import PublishError
-from imitation_data.publish.publication import CARD, CHANGELOG, Publication
+from imitation_data.publish.publication import CARD, CHANGELOG, File, Publication
 from imitation_data.publish.record import read_record
 from imitation_data.publish.rendered import Pages, Rendered, There
 from imitation_data.publish.repo import Held, Repo, State, Unsure
 from imitation_data.versions.manifest import PUBLISH
-from imitation_data.versions.semver import Version
 
 MAIN = "main"
 WAITS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # seconds between tries
@@ -162,11 +162,14 @@ class Publisher:
         record = read_record(self.repo.read(PUBLISH, commit), self.repo.name)
         if record.get("publication") == self.publication.digest:
             return commit
-        what = "holds something else" if record else "was not made by imitation-data"
+        advice = (
+            "holds something else; a tag never moves: build and publish the next version"
+            if record
+            else "was not made by imitation-data; a tag never moves: take it away on the Hub"
+        )
         raise PublishError(
             f"{self.repo.name}: the tag {self.publication.tag} is there (on {commit[:12]}) and "
-            f"{what}; a tag never moves: build and publish the next version, or, if nobody uses "
-            f"it, `imitation-data retract {self.repo.name}@{self.publication.tag}`"
+            f"{advice}"
         )
 
     def _check_visibility(self, state: State) -> None:
@@ -187,20 +190,16 @@ class Publisher:
 
     def _committed(self, there: There) -> str | None:
         """Our own commit, when an earlier try got so far; newer ones may stand on it."""
-        self._check_name(there)
+        there.refuse_other(self.publication.stored, self.repo.name)
         ours = there.record.get("publication") == self.publication.digest
-        if not ours and not self._newer(there):
+        if not ours and not there.newer_than(self.publication.stored):
             return None
         return self.repo.commit_of(self._mark, self._branch)
 
     def _plan(self, head: str | None, there: There) -> Plan:
         branch = self._branch
-        self._check_name(there)
-        if last := self._newer(there):
-            raise PublishError(
-                f"{self.repo.name}: already has v{last} at the head of {branch}; "
-                f"{self.publication.tag} would take it back. Publish versions oldest first"
-            )
+        there.refuse_other(self.publication.stored, self.repo.name)
+        there.refuse_older(self.publication.stored, self.repo.name)
         rendered = self.pages.render(self.publication, there)
         held = self.repo.files(head) if head else {}
         coming = {*self.publication.files, *rendered.files}
@@ -225,24 +224,6 @@ class Publisher:
         upload |= {name: len(content) for name, content in rendered.files.items()}
         return Plan(branch, head, rendered, there, upload, (*gone, *foreign))
 
-    def _newer(self, there: There) -> Version | None:
-        """The version at the head, if it is newer than ours."""
-        last = Version.parse(str(there.record.get("version")))
-        return last if last is not None and last > self.publication.stored.version else None
-
-    def _check_name(self, there: There) -> None:
-        record, stored = there.record, self.publication.stored
-        if record and record.get("name") != stored.name:
-            raise PublishError(
-                f"{self.repo.name}: holds the dataset {record.get('name')!r}, not {stored.name!r}; "
-                "publish to another repository"
-            )
-        if str(stored.version) in there.retracted:
-            raise PublishError(
-                f"{self.repo.name}: v{stored.version} was withdrawn there; its number is not used "
-                "again: build the next version"
-            )
-
     def _commit(self, plan: Plan) -> str:
         stored, summary = self.publication.stored, self.publication.summary
         add = {name: file.path for name, file in self.publication.files.items()}
@@ -260,15 +241,13 @@ class Publisher:
     def _compare(self, commit: str) -> None:
         """Hold the files of a commit against ours before it gets its tag."""
         held = self.repo.files(commit)
+        told = read_record(self.repo.read(PUBLISH, commit), self.repo.name).get("files", {})
         wrong = [
             name
             for name, file in self.publication.files.items()
-            if not _same(held.get(name), name, self.publication)
+            if not _same(held.get(name), file, told.get(name, {}))
         ]
-        record = read_record(self.repo.read(PUBLISH, commit), self.repo.name)
-        stray = [
-            name for name in held if name.startswith(OURS) and name not in record.get("files", {})
-        ]
+        stray = [name for name in held if name.startswith(OURS) and name not in told]
         if wrong or stray:
             raise PublishError(
                 f"{self.repo.name}: the commit {commit[:12]} does not hold what was sent "
@@ -277,6 +256,11 @@ class Publisher:
             )
 
 
-def _same(held: Held | None, name: str, publication: Publication) -> bool:
-    file = publication.files[name]
-    return held is not None and held.holds(file.path, file.sha256)
+def _same(held: Held | None, file: File, told: Mapping[str, Any]) -> bool:
+    """Whether a file of a commit is ours, or, of a ledger that is written anew, what it told of."""
+    if held is None:
+        return False
+    if held.holds(file.path, file.sha256):
+        return True
+    anew = file.path.parent.name == "ledger" and held.size == told.get("bytes")
+    return anew and held.sha256 in {None, told.get("sha256")}

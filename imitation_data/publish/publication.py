@@ -32,8 +32,9 @@ from imitation_data.publish.record import FORMAT
 from imitation_data.report.facts import Facts
 from imitation_data.report.summary import BuildSummary, CheckResult, SourceFact, StepCount
 from imitation_data.stages.finish import note_examples
-from imitation_data.versions.manifest import MANIFEST
+from imitation_data.versions.manifest import MANIFEST, listed_files
 from imitation_data.versions.store import StoredVersion
+from imitation_data.versions.verify import examine, published
 
 CARD, CHANGELOG, CROISSANT = "README.md", "CHANGELOG.md", "croissant.json"
 BENCHMARKS = "leakage"  # the step whose evidence quotes benchmark items
@@ -130,18 +131,12 @@ def prepare(stored: StoredVersion, wanted: Wanted, work: Path) -> Publication:
         PublishError: a file of the version is not what its manifest says.
         StoreError: it cannot be read.
     """
-    manifest = stored.manifest
-    files = {}
-    for name in sorted(cast("dict[str, Any]", manifest["files"])):
-        told = cast("dict[str, Any]", manifest["files"])[name]
-        path = stored.path / name
-        found = File.of(path) if path.is_file() else None
-        if found is None or found.plain() != told:
-            raise PublishError(
-                f"{path}: is not the file of the manifest; `imitation-data verify {stored}` says "
-                "what is wrong, and a build of the recipe writes it anew"
-            )
-        files[name] = found
+    leave = published(stored.path)
+    if faults := examine(stored.path, leave).faults:
+        lines = "\n".join(f"  - {fault}" for fault in faults[:20])
+        raise PublishError(f"{stored}: is not what its manifest says; nothing goes out:\n{lines}")
+    listed = {**listed_files(stored.manifest, str(stored)), **leave.replaced}
+    files = {name: File(stored.path / name, one.bytes, one.sha256) for name, one in listed.items()}
     for name in [name for name in files if name.startswith("ledger/")]:
         files[name] = _ledger(files[name], work / name, evidence=wanted.evidence)
     for form in wanted.forms:

@@ -10,15 +10,13 @@ from imitation_data.atomic import write_whole
 from imitation_data.errors import PublishError
 from imitation_data.publish.card import Conflict
 from imitation_data.publish.croissant import Place
-from imitation_data.publish.folder import publish_to_folder, there_in
+from imitation_data.publish.folder import FOLDER, named_folder, planned, publish_to_folder, there_in
 from imitation_data.publish.gate import refuse_terms
 from imitation_data.publish.hub import Publisher
 from imitation_data.publish.publication import CARD, CHANGELOG, Publication, Wanted, prepare
 from imitation_data.publish.rendered import Pages, Rendered, There, differences
 from imitation_data.publish.repo import Repo
 from imitation_data.versions.store import Store, StoredVersion
-
-FOLDER = "folder:"
 
 
 @dataclass(frozen=True)
@@ -159,7 +157,7 @@ def publish_version(
         publication = prepare(stored, wanted, Path(work))
         refuse_terms(stored)
         if target.to.startswith(FOLDER):
-            folder = Path(target.to.removeprefix(FOLDER)).expanduser()
+            folder = named_folder(target.to)
             pages = _pages("", "", publication, store, target, changelog)
             outcome, rendered = _to_folder(publication, folder, pages, target, dry_run=dry_run)
         else:
@@ -198,7 +196,7 @@ def _to_folder(
 ) -> tuple[Outcome, Rendered]:
     there = there_in(folder)
     if dry_run:
-        rendered = pages.render(publication, there)
+        rendered, _ = planned(publication, folder, pages, there, replace=target.replace)
     else:
         rendered = publish_to_folder(publication, folder, pages, replace=target.replace)
     upload = _sizes(publication, rendered)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from imitation_data.checksum import checksum
 from imitation_data.errors import PublishError, StoreError
+from imitation_data.publish.folder import FOLDER, named_folder
 from imitation_data.publish.publication import CARD, CHANGELOG, CROISSANT
 from imitation_data.publish.record import read_record
 from imitation_data.readers.hub import fetch
@@ -79,8 +80,8 @@ def pull(reference: str, store: Store) -> tuple[StoredVersion, bool]:
 
 
 def _fetched(reference: str) -> Path:
-    if reference.startswith("folder:"):
-        folder = Path(reference.removeprefix("folder:")).expanduser()
+    if reference.startswith(FOLDER):
+        folder = named_folder(reference)
         if not folder.is_dir():
             raise PublishError(f"{folder}: no such folder")
         return folder
@@ -122,7 +123,7 @@ def _read(folder: Path, reference: str) -> _Publication:
         faults.append(Fault(MANIFEST, f"what {PUBLISH} lists", "something else", "do not use it"))
     files = {one: published[one] for one in listed if one in published}
     if not faults:
-        faults = examine(folder, Leave(files, others=True)).faults
+        faults = examine(folder, Leave(files, others=True), deep=True).faults
     if not faults and (folder / MANIFEST).read_bytes() != to_bytes(manifest):
         faults.append(Fault(MANIFEST, "the form of this imitation-data", "another one"))
     _refuse(faults, reference)

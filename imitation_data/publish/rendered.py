@@ -21,6 +21,7 @@ from imitation_data.publish.publication import (
 )
 from imitation_data.report.card import TEMPLATE, card_md
 from imitation_data.versions.manifest import PUBLISH
+from imitation_data.versions.semver import Version
 from imitation_data.versions.store import StoredVersion
 
 
@@ -47,6 +48,40 @@ class There:
     def retracted(self) -> list[str]:
         """Versions that were withdrawn."""
         return list(self.record.get("retracted", []))
+
+    def newer_than(self, stored: StoredVersion) -> Version | None:
+        """The version published last, if it is newer."""
+        last = Version.parse(str(self.record.get("version")))
+        return last if last is not None and last > stored.version else None
+
+    def refuse_other(self, stored: StoredVersion, where: str) -> None:
+        """Stop where another dataset lies, or where this version was withdrawn.
+
+        Raises:
+            PublishError: it does.
+        """
+        if self.record and self.record.get("name") != stored.name:
+            raise PublishError(
+                f"{where}: holds the dataset {self.record.get('name')!r}, not {stored.name!r}; "
+                "publish somewhere else"
+            )
+        if str(stored.version) in self.retracted:
+            raise PublishError(
+                f"{where}: v{stored.version} was withdrawn there; its number is not used again: "
+                "build the next version"
+            )
+
+    def refuse_older(self, stored: StoredVersion, where: str) -> None:
+        """Stop where a newer version would be taken back.
+
+        Raises:
+            PublishError: there is one.
+        """
+        if last := self.newer_than(stored):
+            raise PublishError(
+                f"{where}: already has v{last}; v{stored.version} would take it back. Publish "
+                "versions oldest first"
+            )
 
 
 @dataclass(frozen=True)
@@ -117,6 +152,7 @@ class Pages:
         if own is not None and not self.overwrite:
             self._refuse_lost_words(own, there)
         text = own if own is not None else there.changelog
+        self._refuse_gap(publication.stored, there, text or "")
         # What was told once stays: a version that has left the store would be told otherwise.
         stands = by_hand(text or "").keys() - {str(publication.stored.version)}
         sections = changelog_of(self.versions, stands)
@@ -127,6 +163,16 @@ class Pages:
                 if line.startswith(WITHDRAWN):
                     merged = withdrawn(merged, version, line.removeprefix(WITHDRAWN))
         return merged
+
+    def _refuse_gap(self, stored: StoredVersion, there: There, text: str) -> None:
+        """Stop where the changelog would tell of a first version, and there is one before it."""
+        last = there.record.get("version")
+        known = {str(one.version) for one in self.versions}
+        if last and last not in known and str(stored.version) not in by_hand(text):
+            raise PublishError(
+                f"v{last} of {stored.name} is published and not in the store, so nobody can tell "
+                f"what v{stored.version} changes; `imitation-data pull` it first"
+            )
 
     def _own_changelog(self) -> str | None:
         if self.changelog is None or not self.changelog.is_file():

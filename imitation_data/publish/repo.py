@@ -108,7 +108,8 @@ class Repo:
     @property
     def url(self) -> str:
         """The page people see."""
-        return f"{self.api.endpoint}/datasets/{self.name}"
+        endpoint = re.sub(r"//[^/@]*@", "//", str(self.api.endpoint))  # a password stays here
+        return f"{endpoint}/datasets/{self.name}"
 
     def user(self) -> str:
         """Who the token belongs to.

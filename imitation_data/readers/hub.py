@@ -5,6 +5,7 @@ where to look: `HF_ENDPOINT`, `HF_TOKEN`, `HF_HOME`, `HF_HUB_OFFLINE`.
 """
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -87,7 +88,8 @@ def _why_missing() -> str:
 
 
 def _endpoint() -> str:
-    return os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+    return re.sub(r"//[^/@]*@", "//", endpoint)  # a password is nobody's to read
 
 
 def _first_line(error: BaseException) -> str:

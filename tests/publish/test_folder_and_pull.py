@@ -241,7 +241,7 @@ def test_a_damaged_version_is_not_published(versions, tmp_path):
     shutil.copytree(versions.root / "trial", store.root / "trial")
     path = store.find("trial@1.0.0").path / "data" / "train-00000-of-00001.parquet"
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(PublishError, match="is not the file of the manifest"):
+    with pytest.raises(PublishError, match="is not what its manifest says"):
         to_folder(store, "1.0.0", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -285,3 +285,49 @@ def test_a_withdrawal_stands_in_the_curators_changelog_too(hub, commands, versio
     assert commands("publish", "trial@2.0.0", *words).code == 0
     for text in (hub.files(REPO)["CHANGELOG.md"].decode(), (card / "CHANGELOG.md").read_text()):
         assert text.count("**Withdrawn.** Two \\udcff rows were wrong.") == 1
+
+
+def test_a_pulled_version_is_published_on(versions, tmp_path):
+    """Its ledger came without evidence: that is no damage, and it goes on as it came."""
+    to_folder(versions, "1.0.0", tmp_path / "out")
+    store = Store(tmp_path / "other")
+    pull(f"folder:{tmp_path / 'out'}", store)
+    to_folder(store, "1.0.0", tmp_path / "again")
+    pull(f"folder:{tmp_path / 'again'}", Store(tmp_path / "third"))
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_folder_is_as_careful_as_the_hub(versions, tmp_path, dry_run):
+    """An older version over a newer one, a withdrawn number: refused, in a dry run as well."""
+    folder = tmp_path / "out"
+    to_folder(versions, "1.1.0", folder)
+    old, new = versions.find("trial@1.0.0"), versions.find("trial@1.1.0")
+    target = Target(f"folder:{folder}")
+    with pytest.raises(PublishError, match="oldest first"):
+        publish_version(old, versions, target, Wanted(), dry_run=dry_run)
+    path = folder / "publish.json"
+    record = json.loads(path.read_bytes()) | {"retracted": ["1.1.0"]}
+    path.write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(PublishError, match="was withdrawn"):
+        publish_version(new, versions, target, Wanted(), dry_run=dry_run)
+
+
+@pytest.mark.parametrize("to", ["folder:", "folder: ", "folder:~nobody-here/x"])
+def test_a_folder_that_is_none_is_told(versions, tmp_path, to):
+    """Nothing is written into the folder one happens to stand in."""
+    stored = versions.find("trial@1.0.0")
+    with pytest.raises(PublishError, match="folder"):
+        publish_version(stored, versions, Target(to), Wanted())
+    with pytest.raises(PublishError, match="folder"):
+        pull(to, Store(tmp_path / "store"))
+
+
+def test_a_gap_in_the_store_stops_a_publish(versions, tmp_path):
+    """The version before is published and not here: the changelog would call ours the first."""
+    to_folder(versions, "1.0.0", tmp_path / "out")
+    store = Store(tmp_path / "other")
+    shutil.copytree(versions.root / "trial" / "v1.1.0", store.root / "trial" / "v1.1.0")
+    with pytest.raises(PublishError, match=r"`imitation-data pull` it first"):
+        to_folder(store, "1.1.0", tmp_path / "out")
+    pull(f"folder:{tmp_path / 'out'}", store)
+    to_folder(store, "1.1.0", tmp_path / "out")
