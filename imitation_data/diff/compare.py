@@ -138,8 +138,9 @@ def _differing(old: Side, new: Side, matched: Matched) -> dict[str, NDArray[np.b
         before, after = old.column(name)[befores], new.column(name)[afters]
         differs = np.array(before.ne_missing(after), bool)
         if name == "meta":
-            for place in np.flatnonzero(differs).tolist():
-                differs[place] = _told(before[place]) != _told(after[place])
+            places = np.flatnonzero(differs)
+            pairs = zip(before[places], after[places], strict=True)
+            differs[places] = [_told(one) != _told(two) for one, two in pairs]
         found[name] = differs
     return found
 
