@@ -11,10 +11,10 @@ demo: $(VENV)/.base
 	$(BIN)/imitation-data show sharegpt-mix --store store
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	$(BIN)/python -m pytest -n logical --dist worksteal
 
 test-all: $(VENV)/.dev $(VENV)/.readers
-	$(BIN)/python -m pytest -n auto --dist worksteal -m ""
+	$(BIN)/python -m pytest -n logical --dist worksteal -m ""
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m tests.bench.$(NAME)
