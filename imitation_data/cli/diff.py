@@ -125,7 +125,7 @@ def _print_rows(rows: "list[ShownRow]", kind: str, count: int) -> None:
         was = f"was {row.was}" if row.was else ""
         say(f"── {kind} {row.key}  " + " · ".join(filter(None, (splits, was))))
         for name, before, after in row.columns:
-            say(f"{name}: {before} → {after}")
+            say(f"{name}: {before or '(none)'} → {after or '(none)'}")
         for message in row.messages:
             _print_message(message)
         say("")

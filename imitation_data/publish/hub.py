@@ -169,7 +169,21 @@ class Publisher:
         )
         raise PublishError(
             f"{self.repo.name}: the tag {self.publication.tag} is there (on {commit[:12]}) and "
-            f"{advice}"
+            f"{self._asked_otherwise(record)}{advice}"
+        )
+
+    def _asked_otherwise(self, record: Mapping[str, Any]) -> str:
+        """How to ask for what the tag holds, when its rows are ours."""
+        if record.get("fingerprint") != self.publication.summary.fingerprint:
+            return ""
+        forms, wanted = tuple(record.get("forms") or ()), self.publication.wanted
+        if (forms, bool(record.get("evidence"))) == (wanted.forms, wanted.evidence):
+            return ""
+        options = [f"--format {form}" for form in forms]
+        options += ["--with-evidence"] if record.get("evidence") else []
+        return (
+            f"the same rows stand there, published with {' '.join(options) or 'no --format'}: "
+            "ask for the same and nothing is left to do; "
         )
 
     def _check_visibility(self, state: State) -> None:

@@ -103,8 +103,9 @@ class Outcome:
             lines.append(f"tag {self.tag} on commit {self.commit}")
         sent, whole = sum(self.upload.values()), sum(self.files.values())
         if self.state != "stood there already":
+            new = "not there yet" if self.state.startswith("would") else "not there before"
             lines.append(
-                f"{len(self.files):,} files, {whole:,} bytes; not there yet: "
+                f"{len(self.files):,} files, {whole:,} bytes; {new}: "
                 f"{len(self.upload):,} files, {sent:,} bytes"
             )
         if self.state.startswith("would"):

@@ -47,9 +47,10 @@ def fetch(repo: str, revision: str, files: Sequence[str] = ()) -> tuple[Path, st
             repo, repo_type="dataset", revision=revision, allow_patterns=patterns
         )
     except errors.RevisionNotFoundError as error:
+        mark = f"; did you mean 'v{revision}'?" if revision[:1].isdecimal() else ""
         raise SourceError(
-            f"{name}: the dataset has no revision {revision!r}; its tags and branches stand on "
-            f"its page, {_endpoint()}/datasets/{repo}/tree/main"
+            f"{name}: the dataset has no revision {revision!r}{mark}; its tags and branches "
+            f"stand on its page, {_endpoint()}/datasets/{repo}/tree/main"
         ) from error
     except errors.GatedRepoError as error:
         raise SourceError(

@@ -204,6 +204,11 @@ class Store:
 
     def _known(self, name: str) -> str:
         names = self.names()
+        if "/" in name:
+            return (
+                "; names there have no '/': a version on the Hub is fetched first, with "
+                "`imitation-data pull org/name@v1.2.0`"
+            )
         near = get_close_matches(name, names, n=1)
         if near:
             return f"; did you mean {near[0]!r}?"
