@@ -20,6 +20,7 @@ FormatOption = Annotated[
     list[str] | None,
     typer.Option("--format", help="Also put the rows beside in this form; may be repeated."),
 ]
+LOST_SHOWN = 10
 ToOption = Annotated[str, typer.Option("--to", help="org/name on the Hub, or folder:PATH.")]
 
 
@@ -159,12 +160,14 @@ def remove(
     if json:
         typer.echo(orjson.dumps(asdict(found)).decode())
         return
-    state = "added to the list" if found.requests else "on the list already"
-    say(f"{len(found.requests):,} requests {state}; the next build leaves out:")
+    new = f"{len(found.requests):,} requests added to the list"
+    say(f"{new if found.requests else 'on the list already'}; the next build leaves out:")
     for key in found.rows:
         say(f"  {key}")
-    for key in found.lost:
-        say(f"  {key} (a duplicate of one of them: the same text, or nearly)")
+    for key in found.lost[:LOST_SHOWN]:
+        say(f"  {key} (a duplicate of one of them)")
+    if (more := len(found.lost) - LOST_SHOWN) > 0:
+        say(f"  {more:,} more duplicates of them; --json names all")
     if found.versions:
         say(f"these versions hold such rows and stay as they are: {', '.join(found.versions)}")
 

@@ -163,13 +163,14 @@ class Publisher:
         if record.get("publication") == self.publication.digest:
             return commit
         advice = (
-            "holds something else; a tag never moves: build and publish the next version"
+            f"holds something else{self._asked_otherwise(record)}; a tag never moves: build and "
+            "publish the next version"
             if record
             else "was not made by imitation-data; a tag never moves: take it away on the Hub"
         )
         raise PublishError(
             f"{self.repo.name}: the tag {self.publication.tag} is there (on {commit[:12]}) and "
-            f"{self._asked_otherwise(record)}{advice}"
+            f"{advice}"
         )
 
     def _asked_otherwise(self, record: Mapping[str, Any]) -> str:
@@ -182,8 +183,8 @@ class Publisher:
         options = [f"--format {form}" for form in forms]
         options += ["--with-evidence"] if record.get("evidence") else []
         return (
-            f"the same rows stand there, published with {' '.join(options) or 'no --format'}: "
-            "ask for the same and nothing is left to do; "
+            f" (the same rows, published with {' '.join(options) or 'no --format'}: ask for the "
+            "same and nothing is left to do)"
         )
 
     def _check_visibility(self, state: State) -> None:
