@@ -143,6 +143,16 @@ def test_a_tag_that_names_something_else_is_refused(hub, commands, versions):
     assert hub.refs(REPO) == before
 
 
+def test_a_tag_with_other_forms_names_the_options_that_made_it(commands, versions):
+    """Whoever forgets `--format` the second time is told of it, and the same options go through."""
+    form = ("--format", "sharegpt")
+    assert publish(commands, versions, "1.0.0", *form).code == 0
+    forgotten = publish(commands, versions, "1.0.0")
+    assert forgotten.code == 1
+    assert "published with --format sharegpt: ask for the same" in forgotten.err
+    assert "stood there already" in publish(commands, versions, "1.0.0", *form).out
+
+
 def test_an_older_version_does_not_take_the_head_back(commands, versions):
     """The head would lose rows that a newer version has: refused, in words."""
     publish(commands, versions, "1.1.0")

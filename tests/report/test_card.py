@@ -120,6 +120,14 @@ def test_the_hub_library_and_datasets_read_the_card(tmp_path, monkeypatch):
     assert {split: rows.num_rows for split, rows in found.items()} == {"train": 3, "test": 1}
 
 
+def test_other_forms_are_loaded_split_by_split():
+    """The lines for JSON Lines keep the rows of each split in a split of its own."""
+    facts = replace(FACTS, splits={"test": Tally(1), "train": Tally(3)})
+    card = card_md(None, replace(SUMMARY, facts=facts, forms=("sharegpt",)))
+    files = 'data_files={"train": f"{files}/train-*.jsonl", "test": f"{files}/test-*.jsonl"})'
+    assert f'rows = load_dataset("json", {files}\n' in card
+
+
 @pytest.mark.parametrize(
     ("names", "expected"),
     [

@@ -38,6 +38,8 @@ def test_versions_are_listed(store):
     assert "not a readable manifest" in plain[0]["problem"]
     assert "not a readable manifest" in run("versions", "--store", store.root).stdout
     assert "no dataset 'c'" in run("versions", "c", "--store", store.root, code=1).stderr
+    hub = run("show", "org/a@v1.0.0", "--store", store.root, code=1).stderr
+    assert "fetched first, with `imitation-data pull org/name@v1.2.0`" in hub
     assert "has no versions" in run("versions", "--store", store.root / "none").stdout
 
 
