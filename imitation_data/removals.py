@@ -30,8 +30,8 @@ from imitation_data.yaml_file import load_yaml
 
 FILE = "removals.txt"
 STEP = "removal_requests"
-DUPLICATES = ("exact_dedup", "near_dedup")
-"""Steps in which a row loses to another because it says the same."""
+SAME_TEXT = ("duplicate_conversation", "near_duplicate_conversation")
+"""Reasons for which a row loses to one that says the same as a whole, not just in its query."""
 
 
 def read_requests(path: Path) -> tuple[str, ...]:
@@ -235,18 +235,14 @@ def _rows_of(stored: StoredVersion, keys: Sequence[str]) -> list[dict[str, Any]]
 
 
 def _alike(versions: Iterable[StoredVersion], keys: set[str]) -> set[str]:
-    """Keys of rows that had lost to these, or these to them, in any version; and so on."""
-    pairs = list[tuple[str, str, str]]()
+    """Keys of rows with the same text, or nearly: what lost to these, or these to it; and so on."""
+    near: dict[str, set[str]] = {}
     for stored in versions:
         gone = pl.scan_parquet(stored.ledger_files(), glob=False)
-        gone = gone.filter((pl.col("action") == "drop") & (pl.col("other") != ""))
-        for row in gone.select("name", "source", "origin", "part", "other").collect().to_dicts():
-            pairs.append((_key(row), row["other"], row["name"]))
-    near: dict[str, set[str]] = {}
-    for key, other, step in pairs:
-        near.setdefault(other, set()).add(key)
-        if step in DUPLICATES:
-            near.setdefault(key, set()).add(other)
+        gone = gone.filter((pl.col("action") == "drop") & pl.col("reason").is_in(SAME_TEXT))
+        for row in gone.select("source", "origin", "part", "other").collect().to_dicts():
+            near.setdefault(row["other"], set()).add(_key(row))
+            near.setdefault(_key(row), set()).add(row["other"])
     found, waiting = set(keys), list(keys)
     while waiting:
         fresh = near.get(waiting.pop(), set()) - found

@@ -182,3 +182,21 @@ def test_requests_made_at_once_are_all_kept(write_recipe, tmp_path):
         list(pool.map(lambda key: request(store, "trial", [key], f"for {key} \udcff"), rows))
     asked = read_requests(store.root / "trial" / FILE)
     assert {f"web/{key}" for key in rows} <= set(asked)
+
+
+def test_records_of_the_same_first_question_alone_stay(write_recipe, tmp_path):
+    """They said something else after it: one request is not for them, and one takes the place."""
+    texts = {
+        "long": ["What is up?", "All is well, and more than that is true."],
+        "short": ["What is up?", "Nothing."],
+        "other": ["What is down?", "The ground."],
+    }
+    steps = [{"type": "exact_dedup", "level": "first_user"}]
+    recipe = write_recipe({"web": sharegpt(texts)}, steps=steps)
+    store = Store(tmp_path / "store")
+    build(recipe, store=store.root, workers=1)
+    assert origins(store.root) == {"long", "other"}
+    found = request(store, "trial", ["long"])
+    assert (found.rows, found.lost) == (("web/long:0",), ())
+    build(recipe, store=store.root, workers=1)
+    assert origins(store.root) == {"short", "other"}

@@ -99,6 +99,12 @@ def planned(
     """
     there.refuse_other(publication.stored, str(folder))
     there.refuse_older(publication.stored, str(folder))
+    taken = [name for name in publication.files if (folder / name).exists()]
+    if taken and not there.record and not replace:
+        raise PublishError(
+            f"{folder}: holds {', '.join(taken[:5])} and was not published into from here; name a "
+            "folder of its own, or write over them with --replace"
+        )
     rendered = pages.render(publication, there)
     coming = {*publication.files, *rendered.files}
     return rendered, _old(folder, coming, there.files, replace=replace)

@@ -331,3 +331,12 @@ def test_a_gap_in_the_store_stops_a_publish(versions, tmp_path):
         to_folder(store, "1.1.0", tmp_path / "out")
     pull(f"folder:{tmp_path / 'out'}", store)
     to_folder(store, "1.1.0", tmp_path / "out")
+
+
+def test_files_of_the_curator_are_not_written_over(versions, tmp_path):
+    """A folder with a recipe of one's own is no place to publish into."""
+    (tmp_path / "recipe.yaml").write_text("name: mine", encoding="utf-8")
+    with pytest.raises(PublishError, match=r"holds recipe\.yaml"):
+        to_folder(versions, "1.0.0", tmp_path)
+    assert (tmp_path / "recipe.yaml").read_text(encoding="utf-8") == "name: mine"
+    to_folder(versions, "1.0.0", tmp_path, replace=True)
